@@ -1,0 +1,1 @@
+"""The machine: one module per thing of it, no policy."""

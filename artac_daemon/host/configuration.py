@@ -1,0 +1,219 @@
+"""Loads the configuration: which files there are, and in which order they count."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..model.setting_kinds import HiddenValues, Raw
+from ..model.setting_layers import (
+    Given,
+    Layer,
+    Origin,
+    Resolved,
+    config_error,
+    merge,
+    printable,
+    setting_of_variable,
+)
+from .directories import config_directory
+from .dotenv_file import parse_dotenv
+from .yaml_file import parse_yaml
+
+MAIN_FILE = "artac.yaml"
+LARGEST_FILE = 1 << 20
+# Names of artac's that say something other than a setting, in the environment only.
+_OTHER_NAMES = frozenset({"ARTAC_CONFIG_DIRECTORY", "ARTAC_SESSION", "ARTAC_NAME", "ARTAC_CACHE"})
+
+
+@dataclass(frozen=True)
+class Override:
+    """A setting given on the command line, and the option that gave it, such as `--persist`."""
+
+    raw: Raw
+    option: str
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The configuration, and what sessions get from .env files beyond it.
+
+    `session_environment` may hold secrets; `files` are those read, lowest first.
+    """
+
+    resolved: Resolved
+    session_environment: HiddenValues = field(repr=False)
+    warnings: tuple[str, ...]
+    files: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class _Text:
+    content: str
+    status: os.stat_result
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    # Opening a FIFO would otherwise wait until somebody wrote to it.
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _read(path: Path) -> _Text | None:
+    """The file's text; None when there is no such file."""
+    try:
+        with open(path, "rb", opener=_open_at_once) as stream:
+            status = os.fstat(stream.fileno())
+            is_null = stat.S_ISCHR(status.st_mode) and os.path.samefile(path, os.devnull)
+            if not stat.S_ISREG(status.st_mode) and not is_null:
+                raise config_error(path, "is not a regular file")
+            content = stream.read(LARGEST_FILE + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise config_error(path, f"cannot be read: {error.strerror}") from None
+    if len(content) > LARGEST_FILE:
+        raise config_error(path, f"is larger than {LARGEST_FILE} bytes")
+    try:
+        return _Text(content.decode("utf-8-sig"), status)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise config_error(f"{path}:{line}", "is not UTF-8 text") from None
+
+
+def _main_file(environ: Mapping[str, str], cwd: Path, config: Path | None) -> Path:
+    named = environ.get("ARTAC_CONFIG_DIRECTORY", "")
+    if config is None and not named:
+        return config_directory(environ) / MAIN_FILE
+    asked = cwd / (config or named)
+    try:
+        is_directory = stat.S_ISDIR(asked.stat().st_mode)
+    except OSError as error:
+        raise config_error(asked, f"cannot be read: {error.strerror}") from None
+    return asked / MAIN_FILE if is_directory else asked
+
+
+def _drop_ins(directory: Path) -> list[Path]:
+    try:
+        names = sorted(os.listdir(directory))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise config_error(directory, f"cannot be read: {error.strerror}") from None
+    return [directory / n for n in names if n.endswith(".yaml") and not n.startswith(".")]
+
+
+def _exposed(status: os.stat_result) -> bool:
+    # A file of root's that this account may read has to grant that through its group.
+    is_roots = status.st_uid == 0 and os.geteuid() != 0
+    return bool(status.st_mode & (0o037 if is_roots else 0o077))
+
+
+class _Collector:
+    """Gathers values from the lowest layer to the highest."""
+
+    def __init__(self) -> None:
+        self.values: list[Given] = []
+        self.session_environment = HiddenValues()
+        self.warnings: list[str] = []
+        self.files: list[Path] = []
+
+    def _warn(self, path: Path, problem: str) -> None:
+        self.warnings.append(printable(f"{path}: {problem}"))
+
+    def read_yaml(self, path: Path) -> None:
+        text = _read(path)
+        if text is None:
+            return
+        self.files.append(path)
+        for key, raw, line in parse_yaml(str(path), text.content):
+            place = printable(f"{path}:{line}")
+            self.values.append(Given(key, raw, Origin(Layer.YAML, place)))
+
+    def read_dotenv(self, path: Path, *, trusted: bool) -> None:
+        # `.env` is also what many call a virtual environment's directory.
+        if os.path.isdir(path):
+            self._warn(path, "is a directory, not read")
+            return
+        if not trusted and not os.access(path.parent, os.X_OK):
+            self._warn(path, "not looked for, the working directory is closed to this account")
+            return
+        text = _read(path)
+        if text is None:
+            return
+        owner, mode = text.status.st_uid, text.status.st_mode
+        if not trusted and (owner not in {0, os.geteuid()} or mode & stat.S_IWOTH):
+            self._warn(path, "not read, another user can write to it")
+            return
+        self.files.append(path)
+        has_secrets = False
+        for name, value, line in parse_dotenv(str(path), text.content):
+            if name in _OTHER_NAMES:
+                raise config_error(f"{path}:{line}", f"{name} counts in the environment only")
+            key = setting_of_variable(name, f"{path}:{line}")
+            if key is None:
+                self.session_environment[name] = value
+                has_secrets = True
+            else:
+                place = printable(f".env:{line} ({path})")
+                self.values.append(Given(key, value, Origin(Layer.DOTENV, place)))
+        if has_secrets and _exposed(text.status):
+            problem = f"mode {stat.S_IMODE(mode):04o} lets other users read what may be secret"
+            self._warn(path, f"{problem}; run: chmod 600 {path}")
+
+    def read_environment(self, environ: Mapping[str, str]) -> None:
+        for name, value in sorted(environ.items()):
+            if name in self.session_environment:
+                self.session_environment[name] = value
+            if name in _OTHER_NAMES:
+                continue
+            place = f"environment {name}"
+            if key := setting_of_variable(name, "environment"):
+                self.values.append(Given(key, value, Origin(Layer.ENVIRONMENT, place)))
+
+    def take_overrides(self, overrides: Mapping[str, Override]) -> None:
+        for key, override in overrides.items():
+            origin = Origin(Layer.COMMAND_LINE, f"command line {override.option}")
+            self.values.append(Given(key, override.raw, origin))
+
+
+def _dotenv_files(config: Path, cwd: Path) -> Iterator[tuple[Path, bool]]:
+    """The .env files, each with whether its directory is one that configuration comes from."""
+    beside, working = config / ".env", cwd / ".env"
+    yield beside, True
+    try:
+        same = beside.samefile(working)
+    except OSError:
+        same = False
+    if not same:
+        yield working, False
+
+
+def load(
+    overrides: Mapping[str, Override],
+    environ: Mapping[str, str],
+    cwd: Path,
+    config: Path | None = None,
+) -> Loaded:
+    """Read every layer of the configuration.
+
+    `config` is the file or directory that was asked for; it must exist, while files nobody
+    asked for may be missing. Raises ArtacError(CONFIG) with one line for the first thing wrong.
+    """
+    main = _main_file(environ, cwd, config)
+    found = _Collector()
+    found.read_yaml(main)
+    for path in _drop_ins(main.with_name(main.name + ".d")):
+        found.read_yaml(path)
+    for path, trusted in _dotenv_files(main.parent, cwd):
+        found.read_dotenv(path, trusted=trusted)
+    found.read_environment(environ)
+    found.take_overrides(overrides)
+    return Loaded(
+        merge(found.values),
+        found.session_environment,
+        tuple(found.warnings),
+        tuple(found.files),
+    )

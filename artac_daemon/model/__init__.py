@@ -1,0 +1,1 @@
+"""What is spoken about. Pure: no I/O, no clock."""

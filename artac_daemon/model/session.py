@@ -1,0 +1,196 @@
+"""What a session is: what was asked for, where it lives, and who keeps it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+from typing import Any
+
+from .errors import ArtacError, ErrorKind
+
+ID_LENGTH = 6
+# No vowels and no look-alikes (0/o, 1/l): an id is read aloud and never spells a word.
+ID_ALPHABET = "23456789bcdfghjkmnpqrstvwxz"
+
+_ID = re.compile(rf"[{ID_ALPHABET}]{{{ID_LENGTH}}}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+NAME_RULE = "1 to 63 letters, digits, '.', '_' or '-', starting with a letter or a digit"
+
+
+class Kind(str, Enum):
+    """How Claude Code is spoken to."""
+
+    HEADLESS = "headless"
+    TERMINAL = "terminal"
+
+
+class Placement(str, Enum):
+    """Which cgroup a session lives in, and so who ends it."""
+
+    SERVICE = "service"
+    SCOPE = "scope"
+    DETACHED = "detached"
+
+
+class State(str, Enum):
+    """What a session is doing, as far as Claude has said."""
+
+    STARTING = "starting"
+    WORKING = "working"
+    NEEDS_PERMISSION = "needs-permission"
+    IDLE = "idle"
+    RUNNING = "running"  # a terminal session: its program does not tell
+    STOPPING = "stopping"
+    UNRESPONSIVE = "unresponsive"  # the keeper is alive and does not answer
+    ENDED = "ended"
+
+
+def is_id(text: str) -> bool:
+    """Whether the text has the form of a session id."""
+    return _ID.fullmatch(text) is not None
+
+
+def check_name(name: str) -> str:
+    """The name, if a session may have it; ArtacError(USAGE) otherwise."""
+    if not _NAME.fullmatch(name):
+        raise ArtacError(ErrorKind.USAGE, f"session name {name!r} is not allowed: use {NAME_RULE}")
+    return name
+
+
+def unit_name(session_id: str) -> str:
+    """The scope unit of a session in `scope` placement."""
+    return f"artac-session-{session_id}.scope"
+
+
+def id_of_unit(unit: str) -> str | None:
+    """The session id in a scope's name; None for a unit that is not of artac's naming."""
+    stem = unit.removeprefix("artac-session-").removesuffix(".scope")
+    return stem if unit_name(stem) == unit and is_id(stem) else None
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A process that cannot be mistaken for another: pids are used again, these three are not."""
+
+    pid: int
+    start_time: int  # clock ticks after boot, /proc/PID/stat field 22
+    boot_id: str
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Identity:
+        return cls(int(raw["pid"]), int(raw["start_time"]), str(raw["boot_id"]))
+
+
+@dataclass(frozen=True)
+class SessionSpec:
+    """What was asked for. Written once, before anything is started; never holds a secret.
+
+    Environment values and prompts are not part of it: they travel to the keeper's socket only.
+    """
+
+    id: str
+    name: str
+    kind: Kind
+    placement: Placement
+    persistent: bool
+    cwd: str
+    claude_session_id: str
+    created_at: float  # seconds since the epoch
+    boot_id: str
+    model: str = ""
+    permission_mode: str = "default"
+    allowed_tools: tuple[str, ...] = ()
+    claude_args: tuple[str, ...] = ()
+    env_names: tuple[str, ...] = ()
+    created_by: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        raw = asdict(self)
+        raw["kind"], raw["placement"] = self.kind.value, self.placement.value
+        raw["version"] = 1
+        return raw
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> SessionSpec:
+        """The spec in a JSON object; ValueError, KeyError or TypeError for a damaged one."""
+        if raw["version"] != 1:
+            raise ValueError(f"record version {raw['version']!r}, this artac reads 1")
+        spec = cls(
+            id=_text(raw, "id"),
+            name=_text(raw, "name"),
+            kind=Kind(raw["kind"]),
+            placement=Placement(raw["placement"]),
+            persistent=_flag(raw, "persistent"),
+            cwd=_text(raw, "cwd"),
+            claude_session_id=_text(raw, "claude_session_id"),
+            created_at=float(raw["created_at"]),
+            boot_id=_text(raw, "boot_id"),
+            model=_text(raw, "model"),
+            permission_mode=_text(raw, "permission_mode"),
+            allowed_tools=_texts(raw, "allowed_tools"),
+            claude_args=_texts(raw, "claude_args"),
+            env_names=_texts(raw, "env_names"),
+            created_by=_text(raw, "created_by"),
+        )
+        if not is_id(spec.id):
+            raise ValueError(f"{spec.id!r} is not a session id")
+        return spec
+
+
+@dataclass(frozen=True)
+class StopRequest:
+    """Who asked for a session's end, when and how. On disk before the first step of it."""
+
+    by: str
+    why: str  # stop, kill, drain
+    at: float
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> StopRequest:
+        return cls(_text(raw, "by"), _text(raw, "why"), float(raw["at"]))
+
+
+@dataclass(frozen=True)
+class LaunchRequest:
+    """What `artac run` asks of the backend, checked for form but not yet against the machine."""
+
+    cwd: str
+    kind: Kind = Kind.HEADLESS
+    name: str = ""
+    prompt: str | None = None
+    prompt_uuid: str | None = None
+    model: str = ""
+    permission_mode: str = ""
+    allowed_tools: tuple[str, ...] = ()
+    claude_args: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    size: tuple[int, int] | None = None  # columns, rows
+
+
+def _text(raw: Mapping[str, Any], key: str) -> str:
+    value = raw[key]
+    if not isinstance(value, str):
+        raise ValueError(f"{key} is {type(value).__name__}, not text")
+    return value
+
+
+def _flag(raw: Mapping[str, Any], key: str) -> bool:
+    value = raw[key]
+    if not isinstance(value, bool):
+        raise ValueError(f"{key} is {type(value).__name__}, not true or false")
+    return value
+
+
+def _texts(raw: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    value = raw[key]
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValueError(f"{key} is not a list of texts")
+    return tuple(value)

@@ -1,0 +1,186 @@
+"""The settings: the one table that says everything about each of them."""
+
+# ruff: noqa: RUF009  (`_row` makes a dataclass field)
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from enum import Enum, StrEnum
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
+
+from .setting_kinds import (
+    AbsolutePath,
+    AccountName,
+    Choice,
+    Duration,
+    Flag,
+    HiddenValues,
+    Mask,
+    PathList,
+    Raw,
+    Size,
+    TerminalSize,
+    ValueKind,
+    Variables,
+    Whole,
+    Words,
+)
+
+T = TypeVar("T")
+
+
+class PermissionMode(StrEnum):
+    """What a session may do without asking; Claude Code's own names."""
+
+    DEFAULT = "default"
+    ACCEPT_EDITS = "acceptEdits"
+    PLAN = "plan"
+    DONT_ASK = "dontAsk"
+
+
+class PlacementPolicy(StrEnum):
+    """How the placement of new sessions is chosen."""
+
+    AUTO = "auto"
+    DETACHED = "detached"
+
+
+class LogLevel(StrEnum):
+    """The least severe message that is still logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    NOTICE = "notice"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Reload(Enum):
+    """When a changed setting counts: at a reload, or after a restart of the daemon."""
+
+    LIVE = "live"
+    RESTART = "restart"
+
+
+LIVE, RESTART = Reload.LIVE, Reload.RESTART
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row of the table. `env_name` is None where no environment variable can hold it."""
+
+    key: str
+    kind: ValueKind[Any]
+    default: Raw
+    reload: Reload
+    doc: str
+    env_name: str | None
+
+
+def _row(
+    kind: ValueKind[T],
+    default: Raw,
+    reload: Reload,
+    doc: str,
+    *,
+    env: str | None = "ARTAC_{KEY}",
+) -> T:
+    row = {"kind": kind, "default": default, "reload": reload, "doc": doc, "env": env}
+    return field(default_factory=lambda: kind.parse(default), metadata=row)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting's parsed value: bytes as int, seconds as float. `Settings()` is the defaults.
+
+    This is the table: the field's name is the key in YAML, its row says the rest.
+    """
+
+    persist_claude_sessions: bool = _row(
+        Flag(), "false", LIVE,
+        "new sessions live on when the daemon stops, crashes or is restarted",
+        env="PERSIST_CLAUDE_SESSIONS",
+    )  # fmt: skip
+    claude_code_path: str = _row(
+        AbsolutePath(), "", LIVE,
+        'the Claude Code program; "" looks up `claude` in PATH',
+        env="CLAUDE_CODE_PATH",
+    )  # fmt: skip
+    claude_args: tuple[str, ...] = _row(
+        Words(), [], LIVE, "arguments appended to every session's command line"
+    )
+    permission_mode: PermissionMode = _row(
+        Choice(PermissionMode), "default", LIVE, "what sessions may do without asking"
+    )
+    placement: PlacementPolicy = _row(
+        Choice(PlacementPolicy), "auto", RESTART,
+        "where sessions live; auto: under systemd, or detached on a machine without it",
+    )  # fmt: skip
+    state_directory: str = _row(
+        AbsolutePath(), "", RESTART,
+        'sessions and their output; "" is $STATE_DIRECTORY, else $XDG_STATE_HOME/artac',
+    )  # fmt: skip
+    socket: str = _row(
+        AbsolutePath(), "", RESTART,
+        'the API\'s socket; "" is $RUNTIME_DIRECTORY/artac.sock, else $XDG_RUNTIME_DIR/artac/',
+    )  # fmt: skip
+    api_group: str = _row(AccountName(), "", RESTART, "system group whose members may use the API")
+    allowed_roots: tuple[str, ...] = _row(
+        PathList(), [], LIVE, "directories that sessions must work under; none: anywhere"
+    )
+    max_sessions: int = _row(Whole(1, 10_000), "100", LIVE, "sessions that may run at once")
+    max_readers: int = _row(
+        Whole(1, 100_000), "256", LIVE, "clients that may follow output at once"
+    )
+    max_request: int = _row(Size("4K", "1G"), "16M", RESTART, "largest API request accepted")
+    output_max: int = _row(
+        Size("1M", "1T"), "256M", LIVE,
+        "disk a new session's output may hold; older output is dropped, offsets stay",
+    )  # fmt: skip
+    keep_ended: int = _row(
+        Whole(0, 100_000), "200", LIVE, "ended sessions kept; older ones are removed"
+    )
+    stop_grace: float = _row(
+        Duration("100ms", "1h"), "10s", LIVE, "time a session gets to end before it is killed"
+    )
+    start_timeout: float = _row(
+        Duration("1s", "10min"), "30s", LIVE, "time a session gets to start"
+    )
+    session_umask: int = _row(Mask(), "0022", LIVE, "file mode mask of sessions")
+    session_env: HiddenValues = _row(
+        Variables(), {}, LIVE, "environment variables added to every session", env=None
+    )
+    terminal_size: tuple[int, int] = _row(
+        TerminalSize(), "80x24", LIVE, "columns and rows of a terminal no client has sized"
+    )
+    log_level: LogLevel = _row(
+        Choice(LogLevel), "info", LIVE, "least severe message that is logged"
+    )
+    enable_linger: bool = _row(
+        Flag(), "true", RESTART,
+        "ask logind to keep this account's user manager running without a login,"
+        " which persistent sessions need",
+    )  # fmt: skip
+
+
+def _setting(key: str, row: Mapping[str, Any]) -> Setting:
+    env: str | None = row["env"]
+    env_name = env.format(KEY=key.upper()) if env else None
+    return Setting(key, row["kind"], row["default"], row["reload"], row["doc"], env_name)
+
+
+SETTINGS: Final[Mapping[str, Setting]] = MappingProxyType(
+    {row.name: _setting(row.name, row.metadata) for row in fields(Settings)}
+)
+ENV_NAMES: Final[Mapping[str, str]] = MappingProxyType(
+    {setting.env_name: key for key, setting in SETTINGS.items() if setting.env_name}
+)
+
+
+def changed(old: Settings, new: Settings) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The keys whose values differ: those that count at once, those that need a restart."""
+    keys = [key for key in SETTINGS if getattr(old, key) != getattr(new, key)]
+    live = tuple(key for key in keys if SETTINGS[key].reload is LIVE)
+    return live, tuple(key for key in keys if key not in live)
