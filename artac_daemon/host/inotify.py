@@ -1,0 +1,65 @@
+"""inotify(7), of which the standard library has no binding: who waits for a file to grow."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+_IN_MODIFY = 0x2
+_IN_Q_OVERFLOW = 0x4000
+_EVENT = struct.Struct("iIII")
+
+Callback = Callable[[], None]
+
+
+class GrowthWatch:
+    """Calls back when a watched file was written to. One inotify instance for all of them."""
+
+    def __init__(self) -> None:
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._fd: int = self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        if self._fd < 0:
+            raise OSError(ctypes.get_errno(), "inotify_init1")
+        self._callbacks: dict[int, list[Callback]] = {}
+        asyncio.get_running_loop().add_reader(self._fd, self._on_events)
+
+    def add(self, path: Path, callback: Callback) -> Callable[[], None]:
+        """Watch a file; call what is returned to stop. OSError when it cannot be watched."""
+        watch: int = self._libc.inotify_add_watch(self._fd, os.fsencode(path), _IN_MODIFY)
+        if watch < 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(path))
+        self._callbacks.setdefault(watch, []).append(callback)
+
+        def remove() -> None:
+            callbacks = self._callbacks.get(watch, [])
+            if callback in callbacks:
+                callbacks.remove(callback)
+            if not callbacks and self._callbacks.pop(watch, None) is not None:
+                self._libc.inotify_rm_watch(self._fd, watch)
+
+        return remove
+
+    def close(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._fd)
+        os.close(self._fd)
+
+    def _on_events(self) -> None:
+        try:
+            data = os.read(self._fd, 65536)
+        except BlockingIOError:
+            return
+        offset = 0
+        grown: set[int] = set()
+        while offset < len(data):
+            watch, mask, _, length = _EVENT.unpack_from(data, offset)
+            offset += _EVENT.size + length
+            if mask & _IN_Q_OVERFLOW:
+                grown.update(self._callbacks)
+            grown.add(watch)
+        for watch in grown:
+            for callback in list(self._callbacks.get(watch, ())):
+                callback()

@@ -1,0 +1,93 @@
+"""Processes: who one is beyond doubt, its end, and what it uses."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+
+from ..keeper import record
+from ..model.session import Identity
+
+
+def boot_id() -> str:
+    """The kernel's id of this boot."""
+    return record.boot_id()
+
+
+def identify(pid: int) -> Identity | None:
+    """The identity of a process; None when there is none of that pid, or it is a zombie."""
+    try:
+        if record.is_zombie(pid):
+            return None
+        return Identity(pid, record.start_time(pid), record.boot_id())
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def is_alive(identity: Identity) -> bool:
+    """Whether that very process lives: the pid alone may be another's by now."""
+    return identify(identity.pid) == identity
+
+
+class ExitWatch:
+    """Calls back once when a process has ended, by pidfd; soon for one that is gone already."""
+
+    def __init__(self, pid: int, callback: Callable[[], None]) -> None:
+        self._fd = -1
+        try:
+            self._fd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            asyncio.get_running_loop().call_soon(callback)
+            return
+        self._callback = callback
+        asyncio.get_running_loop().add_reader(self._fd, self._on_exit)
+
+    def cancel(self) -> None:
+        if self._fd >= 0:
+            asyncio.get_running_loop().remove_reader(self._fd)
+            os.close(self._fd)
+            self._fd = -1
+
+    def _on_exit(self) -> None:
+        self.cancel()
+        self._callback()
+
+
+def resident_bytes(pids: list[int]) -> int:
+    """Memory of those processes by RSS, pages shared among them counted for each."""
+    page = os.sysconf("SC_PAGE_SIZE")
+    total = 0
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/statm", "rb") as statm:
+                total += int(statm.read().split()[1]) * page
+        except (OSError, IndexError):
+            continue
+    return total
+
+
+def tree(pids: list[int]) -> list[dict[str, object]]:
+    """What each of those processes is and uses, those that end meanwhile left out."""
+    import psutil  # only `status` asks for it
+
+    rows: list[dict[str, object]] = []
+    for pid in pids:
+        try:
+            process = psutil.Process(pid)
+            with process.oneshot():
+                times = process.cpu_times()
+                rows.append(
+                    {
+                        "pid": pid,
+                        "parent": process.ppid(),
+                        "name": process.name(),
+                        "status": process.status(),
+                        "memory_bytes": process.memory_info().rss,
+                        "cpu_seconds": round(times.user + times.system, 2),
+                        "started_at": process.create_time(),
+                    }
+                )
+        except psutil.Error:
+            continue
+    return rows

@@ -1,0 +1,196 @@
+"""The sessions on disk: `STATE/sessions/ID/`, private, each file whole or not there.
+
+`spec` is written once by the backend, `keeper` and `end` by the session's keeper, `stop` by the
+backend before it takes the first step of a stop. A session's state is never stored: it follows
+from which of these exist and from who is alive.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import stat
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..keeper import record
+from ..keeper.wire import SOCKET
+from ..model.end import EndFacts
+from ..model.errors import ArtacError, ErrorKind
+from ..model.session import ID_ALPHABET, ID_LENGTH, Identity, SessionSpec, StopRequest, is_id
+
+# A record is a few hundred bytes; more than this is not one of ours.
+_MAX_RECORD = 1024 * 1024
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a session's directory says. `damage` names each file that could not be read."""
+
+    id: str
+    spec: SessionSpec | None
+    keeper: Identity | None
+    stop: StopRequest | None
+    end: EndFacts | None
+    damage: tuple[str, ...]
+
+
+class Store:
+    """One state directory, held by one backend at a time."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.sessions = root / "sessions"
+        self._lock = -1
+
+    def open(self) -> list[str]:
+        """Make and lock the directories; what had to be mended, in words.
+
+        Raises ArtacError(CONFIG) when another backend has them or they belong to someone else.
+        """
+        mended: list[str] = []
+        try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.sessions.mkdir(mode=0o700, exist_ok=True)
+            (self.root / "damaged").mkdir(mode=0o700, exist_ok=True)
+            for directory in (self.root, self.sessions, self.root / "damaged"):
+                mended += _make_private(directory)
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            self._lock = os.open(self.root / "lock", flags, 0o600)
+        except OSError as error:
+            raise ArtacError(
+                ErrorKind.CONFIG, f"state directory {self.root}: {error.strerror}"
+            ) from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ArtacError(
+                ErrorKind.CONFIG,
+                f"state directory {self.root} is in use by another artacd; stop that one first, "
+                "or give this one a directory of its own (state_directory)",
+            ) from None
+        return mended
+
+    def close(self) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def directory(self, session_id: str) -> Path:
+        return self.sessions / session_id
+
+    def new_id(self) -> str:
+        """An id that no session has, ended ones included."""
+        while True:
+            candidate = "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH))
+            # A letter first: an id is never taken for a number.
+            if not candidate[0].isdigit() and not self.directory(candidate).exists():
+                return candidate
+
+    def prepare(self, session_id: str) -> None:
+        """Make a session's directory, private."""
+        self.directory(session_id).mkdir(mode=0o700)
+
+    def write_spec(self, spec: SessionSpec) -> None:
+        """On disk when this returns, the directory's own name included."""
+        record.write(str(self.directory(spec.id)), "spec", spec.to_json())
+        record.sync_directory(str(self.sessions))
+
+    def write_stop(self, session_id: str, stop: StopRequest) -> None:
+        record.write(str(self.directory(session_id)), "stop", stop.to_json())
+
+    def write_end(self, session_id: str, end: EndFacts) -> None:
+        """Write the end that a dead keeper could not, and remove the socket that it left."""
+        record.write(str(self.directory(session_id)), "end", end.to_json())
+        (self.directory(session_id) / SOCKET).unlink(missing_ok=True)
+
+    def ids(self) -> list[str]:
+        """Every session directory, sorted; what is not named by an id is none of ours."""
+        return sorted(entry.name for entry in os.scandir(self.sessions) if is_id(entry.name))
+
+    def read(self, session_id: str) -> Stored:
+        """What is on disk of a session; damage is reported, never raised."""
+        directory = self.directory(session_id)
+        damage: list[str] = []
+
+        def load(name: str, parse: Callable[[Any], T]) -> T | None:
+            try:
+                return parse(_load(directory / name))
+            except FileNotFoundError:
+                return None
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                damage.append(f"{name}: {error}")
+                return None
+
+        spec = load("spec", SessionSpec.from_json)
+        if spec is not None and spec.id != session_id:
+            damage.append(f"spec: it is of session {spec.id}")
+            spec = None
+        keeper = load("keeper", Identity.from_json)
+        stop = load("stop", StopRequest.from_json)
+        end = load("end", EndFacts.from_json)
+        return Stored(session_id, spec, keeper, stop, end, tuple(damage))
+
+    def read_end(self, session_id: str) -> EndFacts | None:
+        """How it ended, if that is on disk and readable."""
+        return self.read(session_id).end
+
+    def mend_modes(self, session_id: str) -> list[str]:
+        return _make_private(self.directory(session_id))
+
+    def remove(self, session_id: str) -> None:
+        """Delete an ended session's directory."""
+        shutil.rmtree(self.directory(session_id))
+
+    def set_aside(self, session_id: str) -> Path:
+        """Move a whole damaged session out of the way; where it is now."""
+        target = self.root / "damaged" / f"{session_id}-{_stamp()}"
+        (self.directory(session_id) / SOCKET).unlink(missing_ok=True)
+        self.directory(session_id).rename(target)
+        return target
+
+    def set_file_aside(self, session_id: str, name: str) -> Path:
+        """Move one damaged file of a session aside, beside where it was."""
+        source = self.directory(session_id) / name
+        target = source.with_name(f"{name}.damaged-{_stamp()}")
+        source.rename(target)
+        return target
+
+
+def _load(path: Path) -> Any:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    with os.fdopen(fd, "rb") as file:
+        data = file.read(_MAX_RECORD + 1)
+    if len(data) > _MAX_RECORD:
+        raise ValueError("too long to be a record")
+    content = json.loads(data)
+    if not isinstance(content, dict):
+        raise ValueError("not a JSON object")
+    return content
+
+
+def _make_private(directory: Path) -> list[str]:
+    status = os.lstat(directory)
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+        raise ArtacError(
+            ErrorKind.CONFIG,
+            f"{directory} must be a directory owned by uid {os.geteuid()}, "
+            f"it is of uid {status.st_uid}: chown it, or choose another state_directory",
+        )
+    mode = stat.S_IMODE(status.st_mode)
+    if not mode & 0o077:
+        return []
+    os.chmod(directory, 0o700)
+    return [f"{directory} was open to others (mode {mode:04o}) and is now 0700"]
+
+
+def _stamp() -> str:
+    return time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + f"-{secrets.token_hex(2)}"

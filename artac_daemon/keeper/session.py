@@ -1,0 +1,439 @@
+"""The keeper's one session: from waiting for the word to start, to its end on disk."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import signal
+import socket
+import time
+
+from . import child, journal, output, record
+from .input import Full, Input
+from .link import Link, listen, peer_uid
+from .loop import Loop
+from .tree import CgroupTree, DescendantTree
+from .wire import PROTOCOL, SOCKET
+
+MAX_LINKS = 64
+
+# After an output file was written to, how long until its size is looked at (seconds).
+_OUTPUT_PAUSE = 2.0
+# systemd signals a cgroup's processes one by one: Claude's end may be seen before our own SIGTERM.
+_SIGTERM_MAY_FOLLOW = 0.2
+_PROBE_LIMIT = 1.0
+_TERM_BEFORE_KILL = 2.0
+_SWEEP_LIMIT = 10.0
+
+
+class Session:
+    """States: waiting (for `launch`), running, ended (end on disk, tree being swept)."""
+
+    def __init__(self, loop: Loop, session_id: str, launcher: socket.socket) -> None:
+        self._loop = loop
+        self._id = session_id
+        self._identity = record.identity()
+        self._spec: object = None
+        self._name = ""
+        self._state = "waiting"
+        self._child: child.Child | None = None
+        self._claude: dict[str, object] | None = None
+        self._input: Input | None = None
+        self._tree: CgroupTree | DescendantTree = DescendantTree()
+        self._output = -1
+        self._limit = 0
+        self._punching: set[int] = set()
+        self._grace = 10.0
+        self._bound = False
+        self._status: int | None = None
+        self._stop: dict[str, object] | None = None
+        self._terminated = self._backend_gone = self._host_stopping = False
+        self._probe = -1
+        self._links: set[Link] = set()
+        self._server = listen(SOCKET)
+        loop.watch(self._server.fileno(), select.EPOLLIN, self._accept)
+        loop.on_signal(signal.SIGTERM, self._on_sigterm)
+        loop.on_signal(signal.SIGCHLD, self._reap)
+        loop.on_signal(signal.SIGIO, lambda: loop.after("output", _OUTPUT_PAUSE, self._trim))
+        self._launcher = self._add(launcher)
+
+    # Links
+
+    def _accept(self, _: int) -> None:
+        try:
+            peer, _address = self._server.accept()
+        except OSError:
+            return
+        if peer_uid(peer) not in (0, os.getuid()) or len(self._links) >= MAX_LINKS:
+            peer.close()
+            return
+        self._add(peer)
+
+    def _add(self, peer: socket.socket) -> Link:
+        link = Link(self._loop, peer, self._on_message, self._on_link_closed)
+        self._links.add(link)
+        link.send(
+            {
+                "event": "hello",
+                "protocol": list(PROTOCOL),
+                "session": self._id,
+                "keeper": self._identity,
+                "state": self._state,
+                "claude": self._claude,
+                "spec": self._spec,
+                "input_open": bool(self._input and self._input.is_open),
+            }
+        )
+        return link
+
+    def _on_link_closed(self, link: Link) -> None:
+        self._links.discard(link)
+        if link is not self._launcher:
+            return
+        if self._state == "waiting":
+            # Nothing runs yet: the backend died between starting us and telling us to go.
+            self._fail("the backend went away before the session was started")
+        elif self._bound and self._state == "running":
+            self._backend_gone = True
+            self._wind_down()
+
+    def _on_message(self, link: Link, message: dict[str, object]) -> None:
+        handler = {
+            "launch": self._launch,
+            "write": self._write,
+            "close-input": self._close_input,
+            "stop-asked": self._stop_asked,
+            "signal": self._signal,
+            "kill-tree": self._kill_tree,
+            "resize": self._resize,
+        }.get(str(message.get("op")))
+        number = message.get("id")
+        if handler is None:
+            link.send({"reply": number, "error": "unknown", "detail": str(message.get("op"))})
+            return
+        try:
+            handler(link, message)
+        except (KeyError, ValueError, TypeError) as error:
+            link.send({"reply": number, "error": "malformed", "detail": repr(error)})
+
+    # Starting
+
+    def _launch(self, link: Link, message: dict[str, object]) -> None:
+        if self._state != "waiting":
+            link.send({"reply": message["id"], "error": "started"})
+            return
+        launch = child.Launch(message)
+        self._spec = message["spec"]
+        self._name = str(message["name"])
+        self._grace = float(str(message["grace"]))
+        self._limit = int(str(message["output_max"]))
+        self._bound = bool(message["bound"])
+        if message["cgroup"]:
+            self._tree = CgroupTree(str(message["cgroup"]))
+        try:
+            self._tree.prepare()
+            # Not synced: it means nothing after a power cut, for the boot id is then another.
+            record.write(".", "keeper", self._identity, durable=False)
+            self._output = _append("output")
+            errors = _append("stderr")
+            self._child = child.start(launch, self._tree.enter, self._output, errors)
+            os.close(errors)
+        except OSError as error:
+            self._fail(error.strerror or str(error))
+            return
+        self._state = "running"
+        self._claude = {**self._identity, "pid": self._child.pid}
+        self._claude["start_time"] = record.start_time(self._child.pid)
+        self._input = Input(os.dup(self._child.control) if launch.terminal else self._child.control)
+        os.set_inheritable(self._input.fd, False)
+        if launch.terminal:
+            self._loop.watch(self._child.control, select.EPOLLIN, self._on_terminal)
+        self._watch_output()
+        link.send({"reply": message["id"], "claude": self._claude})
+        for item in message["input"]:  # type: ignore[attr-defined]
+            self._input.put(item["line"].encode(), item["key"], lambda _: None)
+        self._pump()
+
+    def _fail(self, why: str) -> None:
+        self._state = "ended"
+        self._finish({"error": why})
+
+    # Input
+
+    def _write(self, link: Link, message: dict[str, object]) -> None:
+        number = message["id"]
+        if self._state != "running" or self._input is None:
+            link.send({"reply": number, "error": "ended"})
+            return
+
+        def done(result: str) -> None:
+            if result == "closed":
+                link.send({"reply": number, "error": "closed"})
+            else:
+                link.send({"reply": number, "result": result})
+
+        try:
+            self._input.put(str(message["line"]).encode(), str(message["key"]), done)
+        except Full:
+            link.send({"reply": number, "error": "full"})
+            return
+        self._pump()
+
+    def _pump(self) -> None:
+        if self._input is None:
+            return
+        before = self._input.fd
+        self._input.pump()
+        if self._input.fd < 0:
+            self._loop.forget(before)
+        elif self._input:
+            self._loop.watch(before, select.EPOLLOUT, lambda _: self._pump())
+        else:
+            self._loop.forget(before)
+
+    def _end_input(self) -> None:
+        if self._input is not None and self._input.fd >= 0:
+            if not self._input:
+                self._loop.forget(self._input.fd)
+            self._input.close()
+
+    def _close_input(self, link: Link, message: dict[str, object]) -> None:
+        self._end_input()
+        link.send({"reply": message["id"]})
+
+    # A terminal's output
+
+    def _on_terminal(self, _: int) -> None:
+        """Once for each wake-up, so that a flood leaves room for the links."""
+        if self._read_terminal() is None and self._child is not None:
+            self._loop.forget(self._child.control)
+
+    def _read_terminal(self) -> bool | None:
+        """True when something was read, False when nothing is there now, None at the end."""
+        assert self._child is not None
+        try:
+            data = os.read(self._child.control, 65536)
+        except BlockingIOError:
+            return False
+        except OSError:  # EIO: every process has closed the terminal
+            return None
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[os.write(self._output, view) :]
+            except OSError:  # a full disk: the program goes on, and its log has a gap
+                return True
+        return bool(data) or None
+
+    def _resize(self, link: Link, message: dict[str, object]) -> None:
+        if self._child is not None:
+            columns, rows = int(str(message["columns"])), int(str(message["rows"]))
+            child.set_size(self._child.control, columns, rows)
+        link.send({"reply": message["id"]})
+
+    # The output's bound
+
+    def _watch_output(self) -> None:
+        """One SIGIO at the next write to a file of this directory (dnotify), then quiet.
+
+        It is the one file notification that the standard library has, and being one-shot it costs
+        a busy session one look every few seconds and an idle one nothing.
+        """
+        self._directory = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._arm()
+
+    def _arm(self) -> None:
+        try:
+            fcntl.fcntl(self._directory, fcntl.F_NOTIFY, fcntl.DN_MODIFY)
+        except OSError as error:
+            self._log(4, f"output cannot be bounded: dnotify: {error.strerror}")
+
+    def _trim(self) -> None:
+        self._arm()
+        if self._punching:
+            return
+        for path in ("output", "stderr"):
+            try:
+                length = output.due(path, self._limit)
+                if length:
+                    self._punching.add(output.punch(path, length))
+            except OSError as error:
+                self._log(4, f"{path} cannot be bounded: {error.strerror}")
+
+    # Ending
+
+    def _stop_asked(self, link: Link, message: dict[str, object]) -> None:
+        self._stop = {"by": message["by"], "why": message["why"], "at": message["at"]}
+        link.send({"reply": message["id"]})
+
+    def _signal(self, link: Link, message: dict[str, object]) -> None:
+        self._signal_claude(int(str(message["number"])))
+        link.send({"reply": message["id"]})
+
+    def _signal_claude(self, number: int) -> None:
+        # Our own child, not yet waited for: its pid cannot be anybody else's.
+        if self._child is not None and self._status is None:
+            os.kill(self._child.pid, number)
+
+    def _kill_tree(self, link: Link, message: dict[str, object]) -> None:
+        self._tree.kill()
+        link.send({"reply": message["id"]})
+
+    def _on_sigterm(self) -> None:
+        if self._state == "waiting":
+            self._fail("its keeper was sent SIGTERM before the session was started")
+        elif self._state == "running" and not self._terminated:
+            self._terminated = True
+            self._probe_host()
+            self._wind_down()
+
+    def _wind_down(self) -> None:
+        """Nobody is there to do it in order: let Claude finish what it can within the grace."""
+        if self._child is not None and self._input is not None:
+            if self._input.fd == self._child.control:
+                self._end_input()
+            else:
+                self._signal_claude(signal.SIGTERM)
+        self._loop.after("term", self._grace, lambda: self._signal_claude(signal.SIGTERM))
+        self._loop.after("kill", self._grace + _TERM_BEFORE_KILL, self._tree.kill)
+
+    def _probe_host(self) -> None:
+        """Ask systemd whether the machine is going down; the answer arrives through SIGCHLD."""
+        try:
+            read, write = os.pipe2(os.O_CLOEXEC)
+            self._probe = os.posix_spawn(
+                "/usr/bin/systemctl",
+                ["systemctl", "is-system-running"],
+                {"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
+                file_actions=[(os.POSIX_SPAWN_DUP2, write, 1), (os.POSIX_SPAWN_DUP2, write, 2)],
+            )
+            os.close(write)
+            self._probe_output = read
+        except OSError:
+            self._probe = -1
+            return
+        self._loop.after("probe", _PROBE_LIMIT, self._probe_failed)
+
+    def _probe_failed(self) -> None:
+        self._probe = -1
+        self._maybe_end()
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if self._child is not None and pid == self._child.pid:
+                self._status = status
+                self._maybe_end()
+            elif pid == self._probe:
+                self._host_stopping = os.read(self._probe_output, 64).startswith(b"stopping")
+                self._probe = -1
+                self._maybe_end()
+            elif pid in self._punching:
+                self._punching.discard(pid)
+                if status:
+                    self._log(4, "output cannot be bounded: this file system cannot punch holes")
+            elif self._state == "ended":
+                self._swept()
+
+    def _maybe_end(self) -> None:
+        if self._status is None or self._probe >= 0 or self._state != "running":
+            return
+        by_sigterm = self._status in (signal.SIGTERM, (128 + signal.SIGTERM) << 8)
+        if by_sigterm and not (self._stop or self._terminated or self._backend_gone):
+            self._loop.after("sigterm", _SIGTERM_MAY_FOLLOW, self._ended)
+            return
+        self._ended()
+
+    def _ended(self) -> None:
+        # A SIGTERM that arrived meanwhile has asked the host, whose answer comes first.
+        if self._state != "running" or self._probe >= 0:
+            return
+        self._state = "ended"
+        assert self._status is not None and self._child is not None
+        if self._input is not None and self._input.fd >= 0:
+            self._loop.forget(self._input.fd)
+            self._input.abandon()
+        if self._loop_has_terminal():
+            while self._read_terminal():
+                pass
+        code = os.waitstatus_to_exitcode(self._status)
+        self._finish(
+            {
+                "exit_code": code if code >= 0 else None,
+                "signal": -code if code < 0 else None,
+                "oom_kills": self._tree.oom_kills(),
+                "left_behind": 0 if self._stop_is_kill() else self._tree.count(),
+            }
+        )
+
+    def _loop_has_terminal(self) -> bool:
+        return self._input is not None and os.isatty(self._child.control) if self._child else False
+
+    def _stop_is_kill(self) -> bool:
+        return self._stop is not None and self._stop["why"] == "kill"
+
+    def _finish(self, facts: dict[str, object]) -> None:
+        """The end goes to disk before anyone hears of it; then the tree goes."""
+        end: dict[str, object] = {
+            "version": 1,
+            "at": time.time(),
+            "stop": self._stop,
+            "terminated": self._terminated,
+            "host_stopping": self._host_stopping,
+            "backend_gone": self._backend_gone,
+            **facts,
+        }
+        try:
+            record.write(".", "end", end)
+        except OSError as error:  # a full disk: the journal is the last to know
+            self._log(2, f"the end could not be written: {error.strerror}: {end}")
+        self._facts = end
+        if self._child is None or not self._tree.populated():
+            self._swept()
+            return
+        if self._tree.events_fd() >= 0:
+            wanted = select.EPOLLPRI | select.EPOLLERR
+            self._loop.watch(self._tree.events_fd(), wanted, lambda _: self._swept())
+        self._loop.after("sweep", _SWEEP_LIMIT, self._leave)
+        self._tree.kill()
+        self._swept()
+
+    def _swept(self) -> None:
+        if not self._tree.populated():
+            self._leave()
+        elif isinstance(self._tree, DescendantTree):
+            self._tree.kill()  # what was forked while the tree was walked
+
+    def _leave(self) -> None:
+        if not self._links:
+            self._log(6, f"session ended while no backend ran: {self._facts}")
+        for link in list(self._links):
+            link.send({"event": "ended", "end": self._facts})
+        try:
+            os.unlink(SOCKET)
+        except OSError:
+            pass  # its directory may be gone already
+        self._loop.stop()
+
+    def _log(self, priority: int, message: str) -> None:
+        journal.send(
+            {
+                "MESSAGE": message,
+                "PRIORITY": str(priority),
+                "SYSLOG_IDENTIFIER": "artac-keeper",
+                "ARTAC_SESSION": self._id,
+                "ARTAC_NAME": self._name,
+                "ARTAC_EVENT": "keeper",
+            }
+        )
+
+
+def _append(name: str) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+    return os.open(name, flags, 0o600)

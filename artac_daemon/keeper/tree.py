@@ -1,0 +1,146 @@
+"""The process tree of a session, apart from its keeper, as one thing that can be ended whole."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from . import record
+
+
+class CgroupTree:
+    """A session's cgroup with two leaves: `keeper` for us and `claude` for all the rest.
+
+    The keeper stands beside the tree that it ends, so `cgroup.kill` on the one leaf leaves it alive
+    to say what happened. (cgroup v2 wants processes in leaves only, too.)
+    """
+
+    def __init__(self, cgroup: str) -> None:
+        self.cgroup = cgroup
+        self.leaf = f"{cgroup}/claude"
+        self._events = -1
+
+    def prepare(self) -> None:
+        """Make both leaves and move this process into its own."""
+        for leaf in (f"{self.cgroup}/keeper", self.leaf):
+            try:
+                os.mkdir(leaf, 0o755)
+            except FileExistsError:
+                pass
+        _write(f"{self.cgroup}/keeper/cgroup.procs", "0")
+        self._events = os.open(f"{self.leaf}/cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
+
+    def enter(self) -> None:
+        """Called in the forked child: be born inside the tree."""
+        _write(f"{self.leaf}/cgroup.procs", "0")
+
+    def events_fd(self) -> int:
+        """Raises EPOLLPRI when the tree becomes empty or populated (kernfs notification)."""
+        return self._events
+
+    def populated(self) -> bool:
+        try:
+            os.lseek(self._events, 0, os.SEEK_SET)
+            return b"populated 1" in os.read(self._events, 4096)
+        except OSError:
+            return False
+
+    def count(self) -> int:
+        """How many processes are in the tree, those in cgroups of their own making included."""
+        total = 0
+        for directory, _, _ in os.walk(self.leaf):
+            try:
+                with open(f"{directory}/cgroup.procs", "rb") as procs:
+                    total += len(procs.read().split())
+            except OSError:
+                continue
+        return total
+
+    def kill(self) -> None:
+        """End every process of the tree at once, frozen, stopped and forking ones included."""
+        try:
+            _write(f"{self.leaf}/cgroup.kill", "1")
+        except FileNotFoundError:
+            return
+
+    def oom_kills(self) -> int:
+        """How many of the tree's processes the kernel killed for want of memory, here or below."""
+        try:
+            with open(f"{self.cgroup}/memory.events", encoding="ascii") as events:
+                rows = dict(line.split() for line in events)
+        except OSError:
+            return 0  # no memory controller on this machine
+        return int(rows.get("oom_kill", 0))
+
+
+class DescendantTree:
+    """Where there is no cgroup to be had: every descendant, orphans included.
+
+    PR_SET_CHILD_SUBREAPER makes double-forked orphans our children, so they can be found. A tree
+    that forks faster than it can be walked may outrun this; only a cgroup can promise more.
+    """
+
+    def prepare(self) -> None:
+        import ctypes  # only here: the other tree has no need of it
+
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.prctl(36, 1, 0, 0, 0) != 0:  # PR_SET_CHILD_SUBREAPER
+            raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+
+    def enter(self) -> None:
+        return
+
+    def events_fd(self) -> int:
+        return -1
+
+    def populated(self) -> bool:
+        return bool(descendants(os.getpid()))
+
+    def count(self) -> int:
+        return len(descendants(os.getpid()))
+
+    def kill(self) -> None:
+        for pid in descendants(os.getpid()):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+
+    def oom_kills(self) -> int:
+        return 0
+
+
+def descendants(pid: int) -> list[int]:
+    """Every living process below that one."""
+    found: list[int] = []
+    pending = [pid]
+    while pending:
+        current = pending.pop()
+        for child in _children(current):
+            if not record.is_zombie(child):
+                found.append(child)
+            pending.append(child)
+    return found
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return []
+    children: list[int] = []
+    for thread in threads:
+        try:
+            with open(f"/proc/{pid}/task/{thread}/children", encoding="ascii") as file:
+                children += map(int, file.read().split())
+        except OSError:
+            continue
+    return children
+
+
+def _write(path: str, text: str) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)
