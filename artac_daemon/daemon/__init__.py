@@ -1,0 +1,1 @@
+"""artacd, the backend."""

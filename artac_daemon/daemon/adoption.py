@@ -1,0 +1,248 @@
+"""Finding the sessions again: look at disk, keepers and scopes, decide, and do what was decided."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+
+from ..host import processes, scopes
+from ..host.journal import about
+from ..host.store import Store, Stored
+from ..model.end import EndFacts
+from ..model.errors import ArtacError
+from ..model.reconcile import Action, Keeper, RecordFound, ScopeFound, Verb, reconcile
+from ..model.session import SessionSpec
+from . import link as links
+from .placement import Places
+from .session import Session
+from .sessions import Sessions
+
+log = logging.getLogger("artac.adoption")
+
+# A keeper that is not stopped or stuck says hello at once. Those that do not are waited for
+# together, so that this is what all of them cost a start.
+_HELLO_LIMIT = 2.0
+
+
+@dataclass
+class Found:
+    """A session directory with what answers for it."""
+
+    stored: Stored
+    keeper: Keeper
+    link: links.Link | None = None
+    hello: links.Hello | None = None
+
+
+@dataclass(frozen=True)
+class Counts:
+    adopted: int = 0
+    ended: int = 0
+    lost: int = 0
+
+
+async def take_up(sessions: Sessions, use_scopes: bool) -> Counts:
+    """Fill the table from what the machine holds. ArtacError when systemd cannot be asked."""
+    store, places = sessions.store, sessions.places
+    found = {
+        item.stored.id: item
+        for item in await asyncio.gather(
+            *(_look(store, places, session_id) for session_id in store.ids())
+        )
+    }
+    listed = {scope.id: scope for scope in await scopes.list_scopes()} if use_scopes else {}
+    actions = reconcile(
+        [_record(item) for item in found.values()],
+        [_scope(scope, store) for scope in listed.values()],
+    )
+    counted = {Verb.ADOPT: 0, Verb.RECOVER: 0, Verb.FINISH: 0, Verb.LOSE: 0}
+    for action in actions:
+        item = found.get(action.id)
+        try:
+            if action.verb in (Verb.END_TREE, Verb.CLEAR_GHOST, Verb.LEAVE) and action.id in listed:
+                await _for_scope(action, listed[action.id])
+            elif item is not None:
+                await _for_record(action, item, sessions)
+        except (OSError, ArtacError) as error:
+            log.error("session %s: %s failed: %s", action.id, action.verb.value, error)
+            continue
+        if action.verb in counted:
+            counted[action.verb] += 1
+    for item in found.values():
+        if item.link is not None and not _is_adopted(sessions, item):
+            item.link.close()
+    return Counts(
+        adopted=counted[Verb.ADOPT] + counted[Verb.RECOVER],
+        ended=counted[Verb.FINISH],
+        lost=counted[Verb.LOSE],
+    )
+
+
+def _is_adopted(sessions: Sessions, item: Found) -> bool:
+    return any(session.spec.id == item.stored.id and session.live for session in sessions.all())
+
+
+# Looking
+
+
+async def _look(store: Store, places: Places, session_id: str) -> Found:
+    stored = store.read(session_id)
+    for mended in store.mend_modes(session_id):
+        log.warning("%s", mended)
+    if stored.end is not None and stored.spec is not None:
+        return Found(stored, Keeper.GONE)
+    try:
+        link, pid = await links.connect(store.directory(session_id))
+    except OSError:
+        return Found(stored, _without_socket(stored))
+    try:
+        hello = await asyncio.wait_for(link.hello(), _HELLO_LIMIT)
+    except TimeoutError:
+        return Found(stored, _without_socket(stored), link)
+    except ArtacError as error:
+        log.warning("session %s: %s", session_id, error.message)
+        return Found(stored, _without_socket(stored))
+    why = _mistaken(stored, places, hello, pid)
+    if why:
+        log.error("session %s: not adopted: %s", session_id, why, extra=_about(stored, "refused"))
+        link.close()
+        return Found(stored, Keeper.MISTAKEN)
+    return Found(stored, Keeper.ANSWERS, link, hello)
+
+
+def _without_socket(stored: Stored) -> Keeper:
+    alive = stored.keeper is not None and processes.is_alive(stored.keeper)
+    return Keeper.SILENT if alive else Keeper.GONE
+
+
+def _mistaken(stored: Stored, places: Places, hello: links.Hello, pid: int) -> str:
+    """Why what answers is not to be trusted; "" when identity and cgroup are as they should be."""
+    if hello.session != stored.id:
+        return f"the keeper of {hello.session} answers"
+    if hello.keeper.pid != pid or processes.identify(pid) != hello.keeper:
+        return f"pid {pid} answers as {hello.keeper}"
+    if stored.keeper is not None and stored.keeper != hello.keeper:
+        return f"its record names the keeper {stored.keeper}, {hello.keeper} answers"
+    spec = stored.spec or _spec_of(hello)
+    if spec is None:
+        return "" if hello.claude is None else "it does not say what it keeps"
+    try:
+        places.cgroup(stored.id, spec.placement, pid)
+    except ArtacError as error:
+        return error.message
+    return ""
+
+
+def _spec_of(hello: links.Hello) -> SessionSpec | None:
+    if hello.spec is None:
+        return None
+    try:
+        return SessionSpec.from_json(hello.spec)
+    except (KeyError, ValueError, TypeError):
+        return None
+
+
+def _record(item: Found) -> RecordFound:
+    stored = item.stored
+    return RecordFound(
+        id=stored.id,
+        readable=stored.spec is not None,
+        placement=stored.spec.placement if stored.spec else None,
+        same_boot=stored.spec is not None and stored.spec.boot_id == processes.boot_id(),
+        ended=stored.end is not None,
+        keeper=item.keeper,
+        started=stored.keeper is not None or stored.end is not None,
+        written=stored.spec is not None or bool(stored.damage),
+    )
+
+
+def _scope(scope: scopes.Scope, store: Store) -> ScopeFound:
+    return ScopeFound(
+        id=scope.id,
+        ours=scope.description == scopes.describe(scope.id, store.root),
+        populated=scopes.is_populated(scope),
+    )
+
+
+# Doing
+
+
+async def _for_scope(action: Action, scope: scopes.Scope) -> None:
+    extra = about(action.id, "", action.verb.value)
+    if action.verb is Verb.LEAVE:
+        log.info("%s: left alone", action.why, extra=extra)
+        return
+    log.warning("%s: ended", action.why, extra=extra)
+    await scopes.end(scope)
+
+
+async def _for_record(action: Action, item: Found, sessions: Sessions) -> None:
+    stored, store = item.stored, sessions.store
+    for damage in stored.damage:
+        log.error(
+            "session %s: damaged record: %s", stored.id, damage, extra=_about(stored, "damaged")
+        )
+    if action.verb is Verb.FORGET:
+        store.remove(stored.id)
+        log.info("session %s: %s", stored.id, action.why)
+        return
+    if action.verb is Verb.SET_ASIDE:
+        target = store.set_aside(stored.id)
+        log.error("session %s: %s: set aside as %s", stored.id, action.why, target)
+        return
+    if action.verb is Verb.LEAVE:
+        log.warning("session %s: %s: left alone", stored.id, action.why)
+        return
+    spec = stored.spec
+    if action.verb is Verb.RECOVER and item.hello is not None:
+        spec = _recover(action, item, store)
+    if spec is None:
+        return
+    for damage in stored.damage:
+        name = damage.partition(":")[0]
+        if name != "spec":
+            store.set_file_aside(stored.id, name)
+    session = sessions.make(spec)
+    session.stop_request = stored.stop
+    if action.verb in (Verb.ADOPT, Verb.RECOVER):
+        _adopt(session, item, sessions)
+    elif action.verb is Verb.FINISH and stored.end is not None:
+        session.conclude_quietly(stored.end)
+    else:
+        facts = EndFacts(at=time.time(), lost=action.why)
+        store.write_end(spec.id, facts)
+        session.conclude(facts)
+
+
+def _recover(action: Action, item: Found, store: Store) -> SessionSpec | None:
+    assert item.hello is not None
+    spec = _spec_of(item.hello)
+    if spec is None or spec.id != item.stored.id:
+        return None
+    if (store.directory(spec.id) / "spec").exists():
+        store.set_file_aside(spec.id, "spec")
+    store.write_spec(spec)
+    log.warning("session %s: %s: written again", spec.id, action.why)
+    return spec
+
+
+def _adopt(session: Session, item: Found, sessions: Sessions) -> None:
+    keeper = item.hello.keeper if item.hello else item.stored.keeper
+    assert keeper is not None
+    cgroup = sessions.places.cgroup(session.spec.id, session.spec.placement, keeper.pid)
+    if item.link is None or item.hello is None:
+        log.warning("its keeper is alive and silent", extra=session.about("unresponsive"))
+        session.attach_unresponsive(keeper, cgroup, item.link)
+        return
+    session.attach(item.link, item.hello, cgroup)
+    session.follow(from_last_state=True)
+    log.info("session adopted (%s)", session.spec.placement.value, extra=session.about("adopted"))
+    if session.stop_request is not None:
+        # The backend that began this stop did not live to finish it.
+        sessions.finish_stop(session, session.stop_request)
+
+
+def _about(stored: Stored, event: str) -> dict[str, str]:
+    return about(stored.id, stored.spec.name if stored.spec else "", event)

@@ -1,0 +1,134 @@
+"""Ending a session: in order where Claude plays along, whole in any case.
+
+The order matters. A plain SIGTERM in the middle of a tool leaves the tool's processes behind, an
+end of input lets a turn run on, and SIGKILL loses what the transcript does not have yet: so the
+turn is interrupted, the input ended, SIGTERM sent (Claude flushes on it), and the tree killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import time
+
+from ..claude import stream
+from ..host import cgroups, processes
+from ..host.store import Store
+from ..keeper.tree import descendants
+from ..model.end import End, EndFacts
+from ..model.errors import ArtacError, ErrorKind
+from ..model.session import Kind, State, StopRequest
+from .session import ANSWER_LIMIT, Session
+
+log = logging.getLogger("artac.session")
+
+# What `kill` leaves Claude to write down what it has.
+_FLUSH = 0.5
+_INTERRUPT_AGAIN = 1.0
+
+
+async def stop(session: Session, store: Store, by: str, why: str, grace: float) -> End:
+    """End it in order: the turn, the input, the process, the tree; each within the grace."""
+    await _note(session, store, StopRequest(by, why, time.time()))
+    try:
+        if session.spec.kind is Kind.HEADLESS:
+            await _quiet(session, grace)
+            await session.request("close-input")
+            if await session.ended_within(grace):
+                return _its_end(session)
+        await session.request("signal", number=int(signal.SIGTERM))
+        if await session.ended_within(grace):
+            return _its_end(session)
+    except ArtacError as error:
+        _unless_ended(session, error)
+    return await _kill_tree(session)
+
+
+async def kill(session: Session, store: Store, by: str) -> End:
+    """End it now: Claude has a moment to flush its transcript, then the whole tree goes."""
+    await _note(session, store, StopRequest(by, "kill", time.time()))
+    try:
+        await session.request("signal", number=int(signal.SIGTERM))
+        await session.ended_within(_FLUSH)
+    except ArtacError as error:
+        _unless_ended(session, error)
+    return await _kill_tree(session)
+
+
+async def _note(session: Session, store: Store, request: StopRequest) -> None:
+    if not session.live:
+        raise ArtacError(ErrorKind.NOT_RUNNING, f"session {session.spec.id} has ended already")
+    log.info("stop asked by %s (%s)", request.by, request.why, extra=session.about("stop"))
+    session.stop_request = request
+    try:
+        # On disk first: a backend that dies here finishes the stop when it is back.
+        await asyncio.to_thread(store.write_stop, session.spec.id, request)
+    except OSError as error:
+        # A full disk is a reason to stop sessions, not one to refuse it.
+        log.error("the stop could not be noted: %s", error, extra=session.about("stop"))
+    try:
+        await session.request("stop-asked", **request.to_json())
+    except ArtacError as error:
+        _unless_ended(session, error)
+    session.stopping()
+
+
+async def _quiet(session: Session, grace: float) -> None:
+    """Take back what waits and interrupt what runs, until Claude is idle or the grace is over.
+
+    Once is not enough: what is queued behind a turn starts when that ends, and Claude does not
+    interrupt a turn that is just about to start.
+    """
+    deadline = time.monotonic() + grace
+    while session.busy and session.live and (rest := deadline - time.monotonic()) > 0:
+        for message_uuid in session.take_unread():
+            await session.control(stream.cancel, message_uuid)
+        await session.interrupt()
+        again = time.monotonic() + min(_INTERRUPT_AGAIN, rest)
+        while session.busy and session.live and (rest := again - time.monotonic()) > 0:
+            await session.changed(rest)
+
+
+async def _kill_tree(session: Session) -> End:
+    try:
+        await session.request("kill-tree")
+        await session.ended_within(ANSWER_LIMIT)
+    except ArtacError as error:
+        _unless_ended(session, error)
+    if session.live:
+        await _kill_whole(session)
+    return _its_end(session)
+
+
+async def _kill_whole(session: Session) -> None:
+    """The keeper does not do it: end its cgroup with it, on its identity and no less."""
+    keeper = session.keeper
+    if session.cgroup is not None:
+        cgroups.thaw(session.cgroup)
+        cgroups.kill(session.cgroup)
+    elif keeper is not None and processes.is_alive(keeper):
+        for pid in [*descendants(keeper.pid), keeper.pid]:
+            _kill(pid)
+    if not await session.ended_within(ANSWER_LIMIT):
+        await session.end_here(EndFacts(at=time.time(), stop=session.stop_request))
+
+
+def _its_end(session: Session) -> End:
+    if session.end is None:
+        raise ArtacError(ErrorKind.FAILED, f"session {session.spec.id} could not be ended")
+    return session.end
+
+
+def _unless_ended(session: Session, error: ArtacError) -> None:
+    """What a keeper that is just gone could not be told is no news."""
+    if session.live and session.state is not State.ENDED:
+        log.warning("%s", error.message, extra=session.about("stop"))
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return

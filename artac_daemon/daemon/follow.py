@@ -1,0 +1,99 @@
+"""What a headless session's own output says about it: its state and how its turns end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from ..claude import stream
+from ..host.inotify import GrowthWatch
+from .lines import LineReader, extent
+
+# How far before the end the last state is looked for at first; eightfold until it is found.
+_TAIL = 256 * 1024
+# How much is read before others get their turn.
+_BURST = 4
+
+
+class Follower:
+    """Reads an output file as it grows and hands on what its lines mean."""
+
+    def __init__(
+        self, path: Path, watch: GrowthWatch, on_seen: Callable[[stream.Seen, int], None]
+    ) -> None:
+        self._path = path
+        self._on_seen = on_seen
+        self._reader: LineReader | None = None
+        self._loop = asyncio.get_running_loop()
+        self._scheduled = False
+        self._watch = watch
+        self._remove: Callable[[], None] = lambda: None
+
+    def start(self, offset: int = 0) -> None:
+        """Follow from an offset on. OSError where the file cannot be opened or watched."""
+        self._reader = LineReader(self._path, offset)
+        self._remove = self._watch.add(self._path, self._schedule)
+        self._schedule()
+
+    def start_at_last_state(self) -> None:
+        """Take up a session in the middle: from the last state that it told."""
+        found = extent(self._path)
+        window = _TAIL
+        while True:
+            offset = max(found.first, found.size - window)
+            if offset == found.first or _tells_state(self._path, offset):
+                break
+            window *= 8
+        self.start(offset)
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Read everything that is there now."""
+        while self._reader is not None and self._step():
+            pass
+
+    def close(self) -> None:
+        self._remove()
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._read)
+
+    def _read(self) -> None:
+        self._scheduled = False
+        for _ in range(_BURST):
+            if self._reader is None or not self._step():
+                return
+        self._schedule()
+
+    def _step(self) -> bool:
+        assert self._reader is not None
+        for offset, line in self._reader.lines():
+            seen = stream.read(line)
+            if seen is not stream.NOTHING:
+                self._on_seen(seen, offset)
+                if self._reader is None:  # closed by what it told
+                    return False
+        return self._reader.more
+
+
+def _tells_state(path: Path, offset: int) -> bool:
+    reader = LineReader(path, offset)
+    try:
+        while True:
+            lines = reader.lines()
+            if any(_is_telling(stream.read(line)) for _, line in lines):
+                return True
+            if not reader.more:
+                return False
+    finally:
+        reader.close()
+
+
+def _is_telling(seen: stream.Seen) -> bool:
+    return seen.state is not None or seen.result is not None or seen.initialized

@@ -1,0 +1,156 @@
+"""What each route does. The table at the end is the API."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from ..claude import stream
+from ..model.errors import ArtacError, ErrorKind
+from ..model.session import State
+from . import ending, requests, streams, views
+from .access import Access
+from .api import Route, answer, body, by, context
+from .session import Session
+from .turns import turn
+
+# What a client's wait may last in one request; it may ask again.
+_LONGEST_WAIT = 3600.0
+
+
+async def health(request: web.Request) -> web.StreamResponse:
+    return answer(context(request).health())
+
+
+async def config(request: web.Request) -> web.StreamResponse:
+    return answer(context(request).config())
+
+
+async def doctor(request: web.Request) -> web.StreamResponse:
+    return answer({"checks": await context(request).doctor()})
+
+
+async def list_sessions(request: web.Request) -> web.StreamResponse:
+    query = requests.query(request.query, ("all",))
+    sessions = context(request).sessions
+    ended_too = requests.flag("all", query.get("all", "0"))
+    shown = sessions.all() if ended_too else sessions.live()
+    return answer({"sessions": [views.brief(session) for session in shown]})
+
+
+async def run(request: web.Request) -> web.StreamResponse:
+    wanted = requests.launch(await body(request))
+    session = await context(request).sessions.run(wanted, by(request))
+    prompt = {"uuid": wanted.prompt_uuid, "offset": 0} if wanted.prompt is not None else None
+    return answer({"session": views.brief(session), "prompt": prompt}, status=201)
+
+
+async def show(request: web.Request) -> web.StreamResponse:
+    return answer({"session": views.full(_session(request))})
+
+
+async def remove(request: web.Request) -> web.StreamResponse:
+    query = requests.query(request.query, ("force",))
+    session = _session(request)
+    if session.live and requests.flag("force", query.get("force", "0")):
+        await ending.kill(session, context(request).sessions.store, by(request))
+    await context(request).sessions.remove(session)
+    return answer({"removed": [session.spec.id]})
+
+
+async def prune(request: web.Request) -> web.StreamResponse:
+    query = requests.query(request.query, ("keep",))
+    keep = requests.offset("keep", query.get("keep", "0"))
+    if keep < 0:
+        raise ArtacError(ErrorKind.USAGE, "keep must not be negative")
+    return answer({"removed": await context(request).sessions.prune(keep)})
+
+
+async def send(request: web.Request) -> web.StreamResponse:
+    text, chosen = requests.message(await body(request))
+    session = _session(request)
+    accepted = await session.send(text, chosen or stream.new_uuid())
+    return answer({**accepted, "session": session.spec.id}, status=202)
+
+
+async def show_turn(request: web.Request) -> web.StreamResponse:
+    query = requests.query(request.query, ("offset", "wait"))
+    session = _session(request)
+    message_uuid = requests.message_uuid("uuid", request.match_info["uuid"])
+    seconds = min(_LONGEST_WAIT, requests.seconds("wait", query.get("wait", "0")))
+    known = session.accepted_at(message_uuid) or 0
+    offset = requests.offset("offset", query["offset"]) if "offset" in query else known
+    async with streams.reader_slot(request):
+        found = await streams.while_connected(
+            request, turn(session, message_uuid, max(0, offset), seconds)
+        )
+    return answer(
+        {
+            "uuid": found.uuid,
+            "outcome": found.outcome,
+            "text": found.text,
+            "cost_usd": found.cost_usd,
+            "offset": found.offset,
+        }
+    )
+
+
+async def interrupt(request: web.Request) -> web.StreamResponse:
+    session = _session(request)
+    await session.interrupt()
+    return answer({"session": views.brief(session)})
+
+
+async def stop(request: web.Request) -> web.StreamResponse:
+    query = requests.query(request.query, ("grace",))
+    session = _session(request)
+    configured = context(request).sessions.settings.stop_grace
+    grace = requests.seconds("grace", query["grace"]) if "grace" in query else configured
+    await ending.stop(session, context(request).sessions.store, by(request), "stop", grace)
+    return answer({"session": views.brief(session)})
+
+
+async def kill(request: web.Request) -> web.StreamResponse:
+    session = _session(request)
+    await ending.kill(session, context(request).sessions.store, by(request))
+    return answer({"session": views.brief(session)})
+
+
+async def wait(request: web.Request) -> web.StreamResponse:
+    query = requests.query(request.query, ("for", "wait"))
+    session = _session(request)
+    states = requests.states("for", query.get("for", State.ENDED.value))
+    seconds = min(_LONGEST_WAIT, requests.seconds("wait", query.get("wait", "0")))
+    async with streams.reader_slot(request):
+        reached = await streams.while_connected(request, session.wait_for(states, seconds))
+    return answer({"reached": reached, "session": views.brief(session)})
+
+
+async def drain(request: web.Request) -> web.StreamResponse:
+    return answer({"ended": await context(request).drain(by(request))})
+
+
+def _session(request: web.Request) -> Session:
+    return context(request).sessions.find(request.match_info["ref"])
+
+
+_ONE = "/v1/sessions/{ref}"
+
+ROUTES = (
+    Route("GET", "/v1/health", Access.USE, health),
+    Route("GET", "/v1/config", Access.USE, config),
+    Route("GET", "/v1/doctor", Access.USE, doctor),
+    Route("POST", "/v1/drain", Access.OWN, drain),
+    Route("POST", "/v1/prune", Access.USE, prune),
+    Route("GET", "/v1/sessions", Access.USE, list_sessions),
+    Route("POST", "/v1/sessions", Access.USE, run),
+    Route("GET", _ONE, Access.USE, show),
+    Route("DELETE", _ONE, Access.USE, remove),
+    Route("POST", _ONE + "/messages", Access.USE, send),
+    Route("GET", _ONE + "/turns/{uuid}", Access.USE, show_turn),
+    Route("POST", _ONE + "/interrupt", Access.USE, interrupt),
+    Route("POST", _ONE + "/stop", Access.USE, stop),
+    Route("POST", _ONE + "/kill", Access.USE, kill),
+    Route("GET", _ONE + "/wait", Access.USE, wait),
+    Route("GET", _ONE + "/output", Access.USE, streams.output),
+    Route("GET", _ONE + "/events", Access.USE, streams.events),
+)

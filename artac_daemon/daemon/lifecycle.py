@@ -1,0 +1,287 @@
+"""From start to stop: what the backend makes sure of before READY=1, and what it leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..claude import command
+from ..host import cgroups, configuration, directories, scopes
+from ..host.inotify import GrowthWatch
+from ..host.journal import set_level
+from ..host.notify import Notifier, watchdog_interval
+from ..host.store import Store
+from ..model import settings_view
+from ..model.errors import ArtacError, ErrorKind
+from ..model.settings import PlacementPolicy, changed
+from . import access, adoption, api
+from .handlers import ROUTES
+from .placement import Places
+from .sessions import Sessions
+
+log = logging.getLogger("artac")
+
+# logind starts a lingering account's manager soon after boot; a start waits for it this long.
+_MANAGER_LIMIT = 20.0
+# How often more time is asked for while a drain is under way, and how much (seconds).
+_EXTEND_EVERY, _EXTEND_BY = 5.0, 30.0
+
+Load = Callable[[], configuration.Loaded]
+
+
+class Backend:
+    """One artacd."""
+
+    def __init__(self, loaded: configuration.Loaded, load: Load) -> None:
+        self._loaded = loaded
+        self._load = load
+        self._notifier = Notifier()
+        self._stopping = asyncio.Event()
+        self._drained = 0
+        self._persisted_logged = False
+        settings = loaded.resolved.settings
+        self._embedded = settings.placement is PlacementPolicy.DETACHED or not scopes.booted()
+        self._store = Store(directories.state_directory(settings, os.environ))
+
+    async def serve(self) -> None:
+        """Run until told to stop. ArtacError where the start is refused."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        settings = self._loaded.resolved.settings
+        api_gid = access.group_id(settings.api_group)
+        service = self._own_cgroup()
+        self._notifier.extend_timeout(_MANAGER_LIMIT + settings.start_timeout)
+        if settings.persist_claude_sessions and not self._embedded:
+            await self._need_user_manager()
+        for mended in self._store.open():
+            log.warning("%s", mended)
+        growth = GrowthWatch()
+        try:
+            self._sessions = Sessions(self._store, Places(service, self._store.root), growth)
+            self._sessions.embedded = self._embedded
+            self._sessions.on_count = self._tell_status
+            self._apply()
+            counts = await adoption.take_up(self._sessions, await self._can_use_scopes())
+            server = await self._open_api(api_gid)
+            try:
+                self._announce(counts)
+                loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
+                self._keep_watchdog()
+                await self._stopping.wait()
+            finally:
+                self._notifier.stopping("stopping")
+                await server.stop()
+                await self._leave()
+        finally:
+            growth.close()
+            self._store.close()
+
+    # Starting
+
+    def _own_cgroup(self) -> cgroups.ServiceCgroup | None:
+        if self._embedded:
+            return None
+        try:
+            service = cgroups.ServiceCgroup()
+            service.settle()
+        except ArtacError:
+            if not self._loaded.resolved.settings.persist_claude_sessions:
+                raise
+            return None  # every session gets a scope; one that cannot is refused
+        return service
+
+    async def _need_user_manager(self) -> None:
+        """Persistence needs the account's own manager, now and when nobody is logged in."""
+        account = scopes.account()
+        if not scopes.lingers(account):
+            if not self._loaded.resolved.settings.enable_linger:
+                log.warning(
+                    "%s does not linger: persistent sessions end when its last login does", account
+                )
+            elif refused := await scopes.enable_linger(account):
+                raise ArtacError(
+                    ErrorKind.CONFIG,
+                    f"persistent sessions need {account} to linger, and logind refused "
+                    f"({refused}): run `loginctl enable-linger {account}` as root",
+                )
+            else:
+                log.info("logind keeps the user manager of %s running from now on", account)
+        if problem := await scopes.wait_for_manager(_MANAGER_LIMIT):
+            raise ArtacError(
+                ErrorKind.CONFIG,
+                f"persistent sessions need the user manager of {account}, which does not answer "
+                f"({problem}): run `loginctl enable-linger {account}` as root, "
+                "or set PERSIST_CLAUDE_SESSIONS=false",
+            )
+
+    async def _can_use_scopes(self) -> bool:
+        if self._embedded:
+            return False
+        if self._loaded.resolved.settings.persist_claude_sessions:
+            return True
+        # Scopes that an earlier, persisting backend left are found as long as systemd can be asked.
+        return not await scopes.manager_problem()
+
+    async def _open_api(self, api_gid: int | None) -> api.Server:
+        settings = self._loaded.resolved.settings
+        path = directories.socket_path(settings, os.environ)
+        context = api.Context(
+            sessions=self._sessions,
+            health=self._health,
+            config=lambda: settings_view.to_json(self._loaded.resolved),
+            doctor=self._examine,
+            drain=self._drain,
+            api_gid=api_gid,
+        )
+        server = api.Server(api.application(ROUTES, context, settings.max_request), context)
+        await server.start(api.bind(path, api_gid))
+        self._socket = path
+        return server
+
+    def _announce(self, counts: adoption.Counts) -> None:
+        log.info(
+            "artacd %s ready on %s: sessions %s; adopted %d, ended meanwhile or before %d, lost %d",
+            __version__,
+            self._socket,
+            self._where(),
+            counts.adopted,
+            counts.ended,
+            counts.lost,
+        )
+        if self._embedded:
+            log.warning(
+                "sessions are detached: no systemd here keeps them in a cgroup of their own, "
+                "so their processes are tracked by their keepers only"
+            )
+        try:
+            command.find(self._loaded.resolved.settings.claude_code_path)
+        except ArtacError as error:
+            log.warning("%s", error.message)
+        self._notifier.ready(self._status())
+
+    def _keep_watchdog(self) -> None:
+        interval = watchdog_interval()
+        if interval is None:
+            return
+        loop = asyncio.get_running_loop()
+
+        # From the loop that does the work, so that a hung one is noticed.
+        def beat() -> None:
+            self._notifier.watchdog()
+            loop.call_later(interval, beat)
+
+        beat()
+
+    # Serving
+
+    def _where(self) -> str:
+        if self._embedded:
+            return "are detached"
+        persist = self._loaded.resolved.settings.persist_claude_sessions
+        return "persist in scopes" if persist else "end with the service"
+
+    def _status(self) -> str:
+        live = Counter(session.spec.placement.value for session in self._sessions.live())
+        parts = ", ".join(f"{number} {placement}" for placement, number in sorted(live.items()))
+        return f"{live.total()} sessions" + (f" ({parts})" if parts else "")
+
+    def _tell_status(self) -> None:
+        if not self._stopping.is_set():
+            self._notifier.status(self._status())
+
+    def _health(self) -> dict[str, Any]:
+        states = Counter(session.state.value for session in self._sessions.live())
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "account": scopes.account(),
+            "persist_claude_sessions": self._loaded.resolved.settings.persist_claude_sessions,
+            "placement": self._sessions.placement().value,
+            "state_directory": str(self._store.root),
+            "draining": self._sessions.draining,
+            "sessions": dict(states),
+        }
+
+    async def _examine(self) -> list[dict[str, Any]]:
+        from ..host import doctor  # asked for seldom: its imports stay out of a quiet backend
+
+        checks = await doctor.examine(
+            self._loaded.resolved.settings, os.environ, self._loaded.session_environment
+        )
+        return [check.to_json() for check in checks]
+
+    def _apply(self) -> None:
+        settings = self._loaded.resolved.settings
+        self._sessions.settings = settings
+        self._sessions.session_environment = self._loaded.session_environment
+        set_level(settings.log_level.value)
+        for warning in self._loaded.warnings:
+            log.warning("%s", warning)
+
+    def _on_hangup(self) -> None:
+        asyncio.get_running_loop().create_task(self._reload())
+
+    async def _reload(self) -> None:
+        self._notifier.reloading()
+        try:
+            loaded = self._load()
+            old, new = self._loaded.resolved.settings, loaded.resolved.settings
+            live, restart = changed(old, new)
+            turned_on = new.persist_claude_sessions and not old.persist_claude_sessions
+            previous, self._loaded = self._loaded, loaded
+            if turned_on and not self._embedded:
+                try:
+                    await self._need_user_manager()
+                except ArtacError:
+                    self._loaded = previous
+                    raise
+            self._apply()
+            log.info("configuration read again; changed: %s", ", ".join(live) or "nothing")
+            if restart:
+                log.warning("counts only after a restart: %s", ", ".join(restart))
+        except ArtacError as error:
+            log.error("configuration not changed: %s", error.message)
+        finally:
+            self._notifier.ready(self._status())
+
+    # Stopping
+
+    async def _drain(self, by: str) -> int:
+        """End every session that is to end with the backend; how many there were."""
+        self._sessions.draining = True
+        ending = [session for session in self._sessions.live() if not session.spec.persistent]
+        extending = asyncio.get_running_loop().create_task(self._extend())
+        try:
+            await self._sessions.end_all(ending, by, "drain")
+        finally:
+            extending.cancel()
+        self._drained += len(ending)
+        return len(ending)
+
+    async def _extend(self) -> None:
+        while True:
+            self._notifier.extend_timeout(_EXTEND_BY)
+            await asyncio.sleep(_EXTEND_EVERY)
+
+    async def _leave(self) -> None:
+        await self._drain("the stopping backend")
+        persisted = [session for session in self._sessions.live() if session.spec.persistent]
+        for session in self._sessions.live():
+            session.release()
+        if persisted or self._loaded.resolved.settings.persist_claude_sessions:
+            log.info("Claude sessions persisted (%d)", len(persisted))
+        if self._drained or not self._loaded.resolved.settings.persist_claude_sessions:
+            log.info("Claude sessions terminated (%d)", self._drained)
+
+
+def load_with(overrides: Mapping[str, configuration.Override], config: Path | None) -> Load:
+    """How to read the configuration, the same way at start and at every reload."""
+    return lambda: configuration.load(overrides, os.environ, Path.cwd(), config)

@@ -1,0 +1,152 @@
+"""Starting a keeper where its session is to live, and making sure that it does live there."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..host import cgroups, processes, scopes
+from ..keeper import __file__ as keeper_package
+from ..model.errors import ArtacError, ErrorKind
+from ..model.session import Identity, Placement, unit_name
+from . import link as links
+
+KEEPER = str(Path(keeper_package).with_name("__main__.py"))
+
+
+@dataclass
+class Started:
+    """A keeper in its place, waiting to be told what to run."""
+
+    link: links.Link
+    hello: links.Hello
+    cgroup: Path | None  # None where there is none to be had
+
+
+class Places:
+    """The placements that this backend can use; decided once at start, never changed silently."""
+
+    def __init__(self, service: cgroups.ServiceCgroup | None, instance: Path) -> None:
+        self._service = service
+        self._instance = instance
+
+    async def start(
+        self, session_id: str, placement: Placement, directory: Path, grace: float, limit: float
+    ) -> Started:
+        """Start a keeper and check its cgroup; nothing is left of one that is refused.
+
+        `grace` and `limit` are seconds: what a stopped scope's processes get, and how long the
+        keeper may take. ArtacError(FAILED) with what systemd said when it cannot be placed.
+        """
+        keeper = [sys.executable, "-I", "-S", KEEPER, session_id]
+        if placement is Placement.SCOPE:
+            keeper = scopes.command(session_id, self._instance, grace, keeper)
+        ours, theirs = socket.socketpair()
+        try:
+            process = subprocess.Popen(
+                keeper,
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                cwd=directory,
+                env=scopes.environment(),
+                start_new_session=True,
+            )
+        except OSError as error:
+            ours.close()
+            raise ArtacError(ErrorKind.FAILED, f"{keeper[0]}: {error.strerror}") from None
+        finally:
+            theirs.close()
+        try:
+            if placement is Placement.SERVICE:
+                self._enter_service(session_id, process.pid)
+            link = await links.over(ours)
+            hello = await self._hello(link, process, limit)
+            cgroup = self._check(session_id, placement, process.pid)
+        except BaseException:
+            # Nothing runs under it yet, and it is our own unreaped child: killing it is safe.
+            process.kill()
+            process.wait()
+            self.clear(session_id, placement)
+            raise
+        assert process.stderr is not None
+        process.stderr.close()
+        # It is our child for as long as we live: reap it when it ends, whoever is asking.
+        processes.ExitWatch(process.pid, lambda: _reap(process))
+        return Started(link, hello, cgroup)
+
+    def cgroup(self, session_id: str, placement: Placement, keeper_pid: int) -> Path | None:
+        """The cgroup of a running session, if its keeper is where it belongs; ArtacError if not."""
+        return self._check(session_id, placement, keeper_pid)
+
+    def clear_after(self, keeper: Identity | None, session_id: str, placement: Placement) -> None:
+        """Clear the placement once the keeper has left it, which it does just after the end."""
+        if placement is not Placement.SERVICE:
+            return
+        if keeper is not None and processes.is_alive(keeper):
+            processes.ExitWatch(keeper.pid, lambda: self.clear(session_id, placement))
+        else:
+            self.clear(session_id, placement)
+
+    def clear(self, session_id: str, placement: Placement) -> None:
+        """Remove what an ended session leaves of its placement; a scope goes by itself."""
+        if placement is Placement.SERVICE and self._service is not None:
+            self._service.remove(session_id)
+
+    def _enter_service(self, session_id: str, pid: int) -> None:
+        if self._service is None:
+            raise ArtacError(ErrorKind.FAILED, "this backend has no cgroup of its own")
+        try:
+            self._service.enter(self._service.make(session_id), pid)
+        except OSError as error:
+            raise ArtacError(
+                ErrorKind.FAILED, f"the session's cgroup cannot be made: {error.strerror}"
+            ) from None
+
+    def _check(self, session_id: str, placement: Placement, pid: int) -> Path | None:
+        if placement is Placement.DETACHED:
+            return None
+        actual = cgroups.of_process(pid).removesuffix("/keeper")
+        if placement is Placement.SCOPE:
+            fits = os.path.basename(actual) == unit_name(session_id)
+        else:
+            fits = self._service is not None and actual == self._service.name_of(session_id)
+        if not fits:
+            raise ArtacError(
+                ErrorKind.FAILED,
+                f"the keeper of {session_id} is in the cgroup {actual or '(none)'}, "
+                f"not in its own: not trusted",
+            )
+        return cgroups.absolute(actual)
+
+    @staticmethod
+    async def _hello(
+        link: links.Link, process: subprocess.Popen[bytes], limit: float
+    ) -> links.Hello:
+        try:
+            hello = await asyncio.wait_for(link.hello(), limit)
+        except TimeoutError:
+            raise ArtacError(
+                ErrorKind.TIMEOUT, f"the keeper did not come up within {limit:g} s"
+            ) from None
+        except ArtacError:
+            code = process.wait()
+            assert process.stderr is not None
+            said = process.stderr.read().decode("utf-8", "replace").strip().replace("\n", "; ")
+            raise ArtacError(
+                ErrorKind.FAILED,
+                f"the session could not be placed: {said or f'its keeper exited with {code}'}",
+            ) from None
+        # systemd-run --scope execs in place, so the pid that we started is the keeper's.
+        if hello.keeper.pid != process.pid:
+            raise ArtacError(ErrorKind.FAILED, "another process answered for the keeper")
+        return hello
+
+
+def _reap(process: subprocess.Popen[bytes]) -> None:
+    process.wait()

@@ -1,0 +1,194 @@
+"""What clients send, checked for form: every wrong key, type and value has its one-line answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from ..claude import stream
+from ..model.errors import ArtacError, ErrorKind
+from ..model.session import Kind, LaunchRequest, State
+from ..model.settings import PermissionMode
+
+T = TypeVar("T")
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class Body:
+    """A JSON object whose keys are taken one by one; what is left over is refused."""
+
+    def __init__(self, raw: object) -> None:
+        if not isinstance(raw, dict):
+            raise _bad("the request's body must be a JSON object")
+        self._raw: dict[str, Any] = dict(raw)
+
+    def take(self, key: str, default: T, check: Callable[[str, Any], T]) -> T:
+        """The checked value of a key; the default where it is missing or null."""
+        value = self._raw.pop(key, None)
+        return default if value is None else check(key, value)
+
+    def finish(self) -> None:
+        """ArtacError(USAGE) when there are keys that nobody asked for."""
+        if self._raw:
+            raise _bad(f"unknown key {', '.join(map(repr, sorted(self._raw)))} in the request")
+
+
+def launch(raw: object) -> LaunchRequest:
+    """The request to start a session; a prompt has a uuid in any case."""
+    body = Body(raw)
+    kind = body.take("kind", Kind.HEADLESS, _kind)
+    prompt = body.take("prompt", None, _maybe_text)
+    prompt_uuid = body.take("prompt_uuid", None, message_uuid)
+    request = LaunchRequest(
+        cwd=body.take("cwd", "", text),
+        kind=kind,
+        name=body.take("name", "", text),
+        prompt=prompt,
+        prompt_uuid=prompt_uuid or (stream.new_uuid() if prompt is not None else None),
+        model=body.take("model", "", _option_value),
+        permission_mode=body.take("permission_mode", "", _permission_mode),
+        allowed_tools=body.take("allowed_tools", (), _texts),
+        claude_args=body.take("claude_args", (), _texts),
+        env=body.take("env", {}, _environment),
+        size=body.take("size", None, _size),
+    )
+    body.finish()
+    if not request.cwd:
+        raise _bad("cwd is missing: the absolute path that the session works in")
+    if request.prompt is not None and kind is Kind.TERMINAL:
+        raise _bad("prompt: a terminal session has none; type it once attached")
+    if request.prompt is not None and not request.prompt.strip():
+        raise _bad("prompt is empty")
+    return request
+
+
+def message(raw: object) -> tuple[str, str | None]:
+    """A message's text, and its uuid if the sender chose one."""
+    body = Body(raw)
+    words = body.take("text", "", text)
+    chosen = body.take("uuid", None, message_uuid)
+    body.finish()
+    if not words.strip():
+        raise _bad("text is missing or empty")
+    return words, chosen
+
+
+def text(key: str, value: Any) -> str:
+    """A text without NUL."""
+    if not isinstance(value, str) or "\0" in value:
+        raise _bad(f"{key} must be a text without NUL, found {_shown(value)}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise _bad(f"{key} holds half of a surrogate pair, which is no text") from None
+    return value
+
+
+def message_uuid(key: str, value: Any) -> str:
+    """A message's uuid, in lower case."""
+    lowered = text(key, value).lower()
+    if not _UUID.fullmatch(lowered):
+        raise _bad(f"{key} must be a UUID such as 123e4567-e89b-12d3-a456-426614174000")
+    return lowered
+
+
+def seconds(key: str, value: str) -> float:
+    """A number of seconds, from a query."""
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 31536000:
+        raise _bad(f"{key} must be seconds from 0 to a year, found {value!r}")
+    return number
+
+
+def offset(key: str, value: str) -> int:
+    """An offset into an output, from a query; negative ones count from its end."""
+    if not re.fullmatch(r"-?[0-9]{1,18}", value):
+        raise _bad(f"{key} must be a whole number of bytes, found {value!r}")
+    return int(value)
+
+
+def flag(key: str, value: str) -> bool:
+    """A yes or no, from a query."""
+    if value not in ("0", "1", "true", "false"):
+        raise _bad(f"{key} must be 1, 0, true or false, found {value!r}")
+    return value in ("1", "true")
+
+
+def states(key: str, value: str) -> frozenset[State]:
+    """A list of states, separated by commas."""
+    known = {state.value: state for state in State}
+    wanted = [word for word in value.split(",") if word]
+    unknown = [word for word in wanted if word not in known]
+    if unknown or not wanted:
+        raise _bad(f"{key} must be of {', '.join(known)}; found {value!r}")
+    return frozenset(known[word] for word in wanted)
+
+
+def query(raw: Mapping[str, str], allowed: tuple[str, ...]) -> Mapping[str, str]:
+    """The query, if it has no key but these."""
+    for key in raw:
+        if key not in allowed:
+            raise _bad(f"unknown query key {key!r}; allowed: {', '.join(allowed) or 'none'}")
+    return raw
+
+
+def _maybe_text(key: str, value: Any) -> str | None:
+    return text(key, value)
+
+
+def _option_value(key: str, value: Any) -> str:
+    if text(key, value).startswith("-"):
+        raise _bad(f"{key} must not start with '-'")
+    return str(value)
+
+
+def _kind(key: str, value: Any) -> Kind:
+    try:
+        return Kind(value)
+    except ValueError:
+        raise _bad(f"{key} must be headless or terminal, found {_shown(value)}") from None
+
+
+def _permission_mode(key: str, value: Any) -> str:
+    try:
+        return PermissionMode(value).value
+    except ValueError:
+        allowed = ", ".join(mode.value for mode in PermissionMode)
+        raise _bad(f"{key} must be one of {allowed}; found {_shown(value)}") from None
+
+
+def _texts(key: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise _bad(f"{key} must be a list of texts, found {_shown(value)}")
+    return tuple(text(key, item) for item in value)
+
+
+def _environment(key: str, value: Any) -> Mapping[str, str]:
+    if not isinstance(value, dict):
+        raise _bad(f"{key} must be an object of names and texts")
+    for name in value:
+        if not _ENV_NAME.fullmatch(name) or name.startswith("ARTAC_"):
+            raise _bad(f"{key}: {name!r} is not a variable that a session may be given")
+        text(f"{key}.{name}", value[name])
+    return dict(value)
+
+
+def _size(key: str, value: Any) -> tuple[int, int]:
+    valid = isinstance(value, list) and len(value) == 2
+    if not valid or not all(type(item) is int and 1 <= item <= 10000 for item in value):
+        raise _bad(f"{key} must be [columns, rows], each from 1 to 10000")
+    return value[0], value[1]
+
+
+def _shown(value: Any) -> str:
+    return repr(value)[:60]
+
+
+def _bad(what: str) -> ArtacError:
+    return ArtacError(ErrorKind.USAGE, what)

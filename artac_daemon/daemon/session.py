@@ -1,0 +1,395 @@
+"""One session as the backend sees it: what its keeper and its output say of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..claude import stream
+from ..host import cgroups, processes
+from ..host.inotify import GrowthWatch
+from ..host.journal import about
+from ..host.store import Store
+from ..model.end import End, EndFacts, verdict
+from ..model.errors import ArtacError, ErrorKind
+from ..model.session import Identity, Kind, SessionSpec, State, StopRequest
+from . import link as links
+from .follow import Follower
+from .lines import extent
+
+log = logging.getLogger("artac.session")
+
+# A keeper answers from memory; one that takes longer than this is stopped or stuck.
+ANSWER_LIMIT = 5.0
+# Uuids of sent messages and where in the output they were accepted; for `turn` after a retry.
+_REMEMBERED = 1024
+
+
+class Session:
+    """Live from its start or adoption to its end; after that a record that can be read."""
+
+    def __init__(self, spec: SessionSpec, store: Store, growth: GrowthWatch) -> None:
+        self.spec = spec
+        self.state = self._claude_state = State.STARTING
+        self.state_since = time.time()
+        self.stop_request: StopRequest | None = None
+        self.end: End | None = None
+        self.keeper: Identity | None = None
+        self.claude: Identity | None = None
+        self.cgroup: Path | None = None
+        self.turns = 0
+        self.cost_usd: float | None = None
+        self.last_result: stream.Result | None = None
+        self._on_end: list[Callable[[], None]] = []
+        self.directory = store.directory(spec.id)
+        self.output = self.directory / "output"
+        self._store = store
+        self._growth = growth
+        self._link: links.Link | None = None
+        self._follower: Follower | None = None
+        self._exit: processes.ExitWatch | None = None
+        self._change: asyncio.Future[None] | None = None
+        self._unread: set[str] = set()  # accepted, and not yet taken up by Claude
+        self._sent: dict[str, int] = {}
+        self._keeper_gone = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def live(self) -> bool:
+        return self.end is None
+
+    # Coming to be
+
+    def attach(self, link: links.Link, hello: links.Hello, cgroup: Path | None) -> None:
+        """Take up a keeper whose identity and cgroup were checked."""
+        self.keeper, self.claude, self.cgroup = hello.keeper, hello.claude, cgroup
+        self._link = link
+        link.on_event = self._on_event
+        link.on_close = self._on_link_closed
+        if self.spec.kind is Kind.TERMINAL:
+            self._become(State.RUNNING)
+        elif self.state is State.UNRESPONSIVE:
+            self._become(self._claude_state)
+
+    def attach_unresponsive(
+        self, keeper: Identity, cgroup: Path | None, link: links.Link | None
+    ) -> None:
+        """A keeper that is alive and has not answered: shown as such until it does."""
+        self.keeper, self.cgroup = keeper, cgroup
+        self._become(State.UNRESPONSIVE)
+        self._watch_exit()
+        if link is not None:
+            self._start(self._await_hello(link))
+
+    def opening(self, lines: list[tuple[str, str]]) -> list[dict[str, str]]:
+        """The first input, as the keeper wants it; the prompt among it counts as accepted."""
+        for key, _ in lines:
+            if key:
+                self._remember(key, 0)
+                self._unread.add(key)
+        return [{"key": key, "line": line} for key, line in lines]
+
+    def launched(self, reply: dict[str, Any]) -> None:
+        """The keeper has started Claude."""
+        self.claude = Identity.from_json(reply["claude"])
+        self.follow(from_last_state=False)
+
+    def follow(self, from_last_state: bool) -> None:
+        """Read the session's state from its output, from now on."""
+        if self.spec.kind is not Kind.HEADLESS:
+            return
+        if self._follower is not None:
+            self._follower.close()
+        self._follower = Follower(self.output, self._growth, self._on_seen)
+        if from_last_state:
+            self._follower.start_at_last_state()
+        else:
+            self._follower.start()
+
+    def conclude(self, facts: EndFacts) -> None:
+        """The session has ended as told; idempotent."""
+        if self.end is not None:
+            return
+        if self._follower is not None:
+            self._follower.catch_up()
+        self.end = verdict(facts, self.spec.placement)
+        self.release()
+        self._become(State.ENDED)
+        for callback in list(self._on_end):
+            callback()
+
+    def conclude_quietly(self, facts: EndFacts) -> None:
+        """It had ended before this backend started: known from then on, and not news."""
+        self.end = verdict(facts, self.spec.placement)
+        self.state, self.state_since = State.ENDED, facts.at
+
+    def release(self) -> None:
+        """Let go of the keeper without a word to it: it and its session go on."""
+        for task in self._tasks:
+            task.cancel()
+        if self._follower is not None:
+            self._follower.close()
+            self._follower = None
+        if self._exit is not None:
+            self._exit.cancel()
+            self._exit = None
+        if self._link is not None:
+            self._link.on_close = lambda: None
+            self._link.close()
+            self._link = None
+
+    # What is asked of it
+
+    async def send(self, text: str, message_uuid: str) -> dict[str, Any]:
+        """Hand a message to Claude: accepted once the keeper has written it whole."""
+        self._must_be(Kind.HEADLESS, "send a message to")
+        offset = self._sent.get(message_uuid)
+        unknown = offset is None
+        if offset is None:
+            offset = self._size()
+            self._remember(message_uuid, offset)
+            self._unread.add(message_uuid)
+        line = stream.user_message(text, message_uuid)
+        try:
+            reply = await self.request("write", key=message_uuid, line=line)
+        except ArtacError:
+            self._unread.discard(message_uuid)
+            raise
+        duplicate = reply.get("result") == "duplicate"
+        if duplicate:
+            self._unread.discard(message_uuid)
+        if duplicate and unknown:
+            # An earlier backend had accepted it, anywhere in what there is.
+            offset = extent(self.output).first
+            self._remember(message_uuid, offset)
+        return {"uuid": message_uuid, "offset": offset, "duplicate": duplicate}
+
+    async def interrupt(self) -> None:
+        """End the running turn; nothing happens to an idle session."""
+        if self.spec.kind is Kind.TERMINAL:
+            await self.request("write", key="", line="\x1b")
+            return
+        await self.control(stream.interrupt)
+
+    def stopping(self) -> None:
+        """Somebody wants it to end."""
+        if self.live:
+            self._become(State.STOPPING)
+
+    def take_unread(self) -> list[str]:
+        """The messages that Claude has not taken up; they do not count as waiting any more."""
+        unread, self._unread = list(self._unread), set()
+        return unread
+
+    async def wait_for(self, states: frozenset[State], seconds: float | None) -> bool:
+        """Whether it came to be in one of those states within that time; ended counts as all."""
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while self.state not in states and self.live:
+            rest = None if deadline is None else deadline - time.monotonic()
+            if rest is not None and rest <= 0:
+                return False
+            await self.changed(rest)
+        return True
+
+    def accepted_at(self, message_uuid: str) -> int | None:
+        """Where the output stood when that message was accepted, if this backend remembers."""
+        return self._sent.get(message_uuid)
+
+    def on_ending(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back once it has ended; call what is returned to be left alone."""
+        self._on_end.append(callback)
+        return lambda: self._on_end.remove(callback) if callback in self._on_end else None
+
+    def watch_growth(self, path: Path, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back whenever something was written to one of its files."""
+        try:
+            return self._growth.add(path, callback)
+        except OSError:
+            return lambda: None  # an ended session's file, or one that is not there
+
+    # What it looks like
+
+    def about(self, event: str) -> dict[str, str]:
+        return about(self.spec.id, self.spec.name, event)
+
+    # Within
+
+    async def request(self, op: str, **content: Any) -> dict[str, Any]:
+        if self._link is None:
+            if self.live and self.state is State.UNRESPONSIVE:
+                raise ArtacError(ErrorKind.UNAVAILABLE, f"the keeper of {self.spec.id} is silent")
+            raise ArtacError(ErrorKind.NOT_RUNNING, f"session {self.spec.id} has ended")
+        limit = None if op == "write" else ANSWER_LIMIT
+        try:
+            return await asyncio.wait_for(self._link.request(op, **content), limit)
+        except TimeoutError:
+            raise ArtacError(
+                ErrorKind.UNAVAILABLE, f"the keeper of {self.spec.id} does not answer"
+            ) from None
+
+    async def control(self, line: Callable[..., str], *content: str) -> None:
+        request_id = stream.new_uuid()
+        await self.request("write", key=request_id, line=line(request_id, *content))
+
+    @property
+    def busy(self) -> bool:
+        """Whether Claude is at a turn, or has one to begin with."""
+        return self._claude_state in (State.WORKING, State.NEEDS_PERMISSION) or bool(self._unread)
+
+    async def ended_within(self, seconds: float) -> bool:
+        """Whether it has ended by then."""
+        return await self.wait_for(frozenset({State.ENDED}), seconds) and not self.live
+
+    def _on_event(self, event: dict[str, Any]) -> None:
+        if event.get("event") == "ended":
+            self._conclude_from_disk()
+
+    def _conclude_from_disk(self) -> bool:
+        """The keeper wrote the end down before it told anyone."""
+        stored = self._store.read(self.spec.id)
+        if stored.end is None:
+            return False
+        self.conclude(stored.end)
+        return True
+
+    def _on_link_closed(self) -> None:
+        self._link = None
+        if self.live:
+            self._watch_exit()
+
+    def _watch_exit(self) -> None:
+        assert self.keeper is not None
+        if self._exit is not None:
+            return
+        self._exit = processes.ExitWatch(self.keeper.pid, self._on_keeper_exit)
+        if not processes.is_alive(self.keeper):  # gone, or the pid is another's by now
+            self._exit.cancel()
+            self._on_keeper_exit()
+            return
+        if self.state is not State.UNRESPONSIVE and self.live:
+            self._start(self._reconnect())
+
+    async def _await_hello(self, link: links.Link) -> None:
+        try:
+            hello = await link.hello()
+        except ArtacError:
+            return
+        if hello.keeper != self.keeper or not self.live:
+            link.close()
+            return
+        self.attach(link, hello, self.cgroup)
+        self.follow(from_last_state=True)
+        log.info("its keeper answers again", extra=self.about("adopted"))
+
+    async def _reconnect(self) -> None:
+        """The keeper lives and has dropped us: it is about to end, or we were too slow for it."""
+        if await self.ended_within(1.0):
+            return
+        log.warning("its keeper dropped the backend's link", extra=self.about("unresponsive"))
+        self._become(State.UNRESPONSIVE)
+        try:
+            link, _ = await links.connect(self.directory)
+        except OSError:
+            return
+        await self._await_hello(link)
+
+    def _on_keeper_exit(self) -> None:
+        self._exit = None
+        if self._keeper_gone:
+            return
+        self._keeper_gone = True
+        if self.live and not self._conclude_from_disk():
+            why = "its keeper was killed, so nobody could note how it ended"
+            facts = EndFacts(at=time.time(), stop=self.stop_request)
+            if self.stop_request is None:
+                facts = EndFacts(at=time.time(), lost=why)
+            self._start(self.end_here(facts))
+
+    async def end_here(self, facts: EndFacts) -> None:
+        """End what a dead keeper left, and write the end that it could not."""
+        if self.end is not None:
+            return
+        if self.cgroup is not None:
+            cgroups.thaw(self.cgroup)
+            cgroups.kill(self.cgroup)
+        try:
+            await asyncio.to_thread(self._store.write_end, self.spec.id, facts)
+        except OSError as error:
+            log.error("its end could not be written: %s", error, extra=self.about("ended"))
+        self.conclude(facts)
+
+    def _on_seen(self, seen: stream.Seen, _: int) -> None:
+        if seen.replayed:
+            self._unread.discard(seen.replayed)
+        if seen.result is not None:
+            self.turns += 1
+            self.last_result = seen.result
+            self.cost_usd = seen.result.cost_usd
+            self._wake()
+        if seen.initialized and self._claude_state is State.STARTING:
+            self._claude_says(State.IDLE)
+        if seen.state is not None:
+            self._claude_says(seen.state)
+
+    def _claude_says(self, state: State) -> None:
+        self._claude_state = state
+        if self.state not in (State.STOPPING, State.ENDED, State.UNRESPONSIVE):
+            self._become(state)
+        else:
+            self._wake()
+
+    def _become(self, state: State) -> None:
+        if state is not self.state:
+            self._change_to(state)
+
+    def _change_to(self, state: State) -> None:
+        self.state, self.state_since = state, time.time()
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._change is not None and not self._change.done():
+            self._change.set_result(None)
+        self._change = None
+
+    async def changed(self, seconds: float | None) -> None:
+        """Wait for the next change, at most that long."""
+        if self._change is None:
+            self._change = asyncio.get_running_loop().create_future()
+        try:
+            await asyncio.wait_for(asyncio.shield(self._change), seconds)
+        except TimeoutError:
+            return
+
+    def _must_be(self, kind: Kind, verb: str) -> None:
+        if not self.live:
+            assert self.end is not None
+            raise ArtacError(
+                ErrorKind.NOT_RUNNING,
+                f"session {self.spec.id} has ended ({self.end.reason.value}): "
+                f"you cannot {verb} it any more",
+            )
+        if self.spec.kind is not kind:
+            raise ArtacError(
+                ErrorKind.USAGE,
+                f"session {self.spec.id} is a terminal session: you cannot {verb} it",
+            )
+
+    def _size(self) -> int:
+        try:
+            return self.output.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def _remember(self, message_uuid: str, offset: int) -> None:
+        while len(self._sent) >= _REMEMBERED:
+            del self._sent[next(iter(self._sent))]
+        self._sent[message_uuid] = offset
+
+    def _start(self, work: Any) -> None:
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,302 @@
+"""The table of sessions: starting one, finding one, ending and forgetting them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+import uuid
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+
+from ..claude import command, stream
+from ..host import processes, workdir
+from ..host.inotify import GrowthWatch
+from ..host.store import Store
+from ..model.errors import ArtacError, ErrorKind
+from ..model.session import Kind, LaunchRequest, Placement, SessionSpec, StopRequest, check_name
+from ..model.settings import Settings
+from . import ending
+from .placement import Places, Started
+from .session import Session
+
+log = logging.getLogger("artac.sessions")
+
+
+class Sessions:
+    """Every session that this backend knows, live and ended."""
+
+    def __init__(self, store: Store, places: Places, growth: GrowthWatch) -> None:
+        self.settings = Settings()
+        self.session_environment: Mapping[str, str] = {}
+        self.embedded = False  # no systemd: sessions are detached
+        self.draining = False
+        self.on_count: Callable[[], None] = lambda: None
+        self.store = store
+        self.places = places
+        self._growth = growth
+        self._table: dict[str, Session] = {}
+        self._starting = 0
+        self._background: set[asyncio.Task[None]] = set()
+
+    def all(self) -> list[Session]:
+        """Oldest first."""
+        return sorted(self._table.values(), key=lambda session: session.spec.created_at)
+
+    def live(self) -> list[Session]:
+        return [session for session in self.all() if session.live]
+
+    def find(self, reference: str) -> Session:
+        """By id, by name, or by the only id that starts so; live ones before ended ones."""
+        if reference in self._table:
+            return self._table[reference]
+        sessions = self.all()
+        for group in (
+            [s for s in sessions if s.live and s.spec.name == reference],
+            [s for s in sessions if s.spec.id.startswith(reference)] if reference else [],
+        ):
+            if len(group) == 1:
+                return group[0]
+            if group:
+                ids = ", ".join(s.spec.id for s in group)
+                raise ArtacError(
+                    ErrorKind.CONFLICT, f"{reference!r} means several sessions ({ids}): say more"
+                )
+        ended = [s for s in sessions if s.spec.name == reference]
+        if ended:
+            return ended[-1]
+        raise ArtacError(
+            ErrorKind.NOT_FOUND, f"there is no session {reference!r}; `artac ls --all` lists them"
+        )
+
+    def make(self, spec: SessionSpec) -> Session:
+        """A session of that spec in the table, not running yet."""
+        session = Session(spec, self.store, self._growth)
+        self._table[spec.id] = session
+        session.on_ending(lambda: self._on_end(session))
+        return session
+
+    async def run(self, request: LaunchRequest, by: str) -> Session:
+        """Start a session: on disk, in its place, checked, and only then Claude."""
+        executable = self._admit(request)
+        spec = self._spec(request, by)
+        self._starting += 1
+        try:
+            self.store.prepare(spec.id)
+            session = self.make(spec)
+            try:
+                await self._start(session, executable, request)
+            except (TimeoutError, ArtacError, OSError, asyncio.CancelledError) as error:
+                raise self._undo(session, error) from None
+        except OSError as error:
+            raise ArtacError(
+                ErrorKind.FAILED, f"session could not be written to disk: {error.strerror}"
+            ) from None
+        finally:
+            self._starting -= 1
+        log.info(
+            "session started (%s, %s) in %s",
+            spec.kind.value,
+            spec.placement.value,
+            spec.cwd,
+            extra=session.about("started"),
+        )
+        self.on_count()
+        return session
+
+    async def remove(self, session: Session) -> None:
+        """Forget an ended session and delete what it left on disk."""
+        if session.live:
+            raise ArtacError(
+                ErrorKind.CONFLICT,
+                f"session {session.spec.id} is still running: stop it first, or rm --force",
+            )
+        self._table.pop(session.spec.id, None)
+        try:
+            await asyncio.to_thread(self.store.remove, session.spec.id)
+        except FileNotFoundError:
+            return
+
+    async def prune(self, keep: int) -> list[str]:
+        """Remove the ended sessions beyond the newest `keep`; their ids."""
+        ended = sorted(
+            (s for s in self.all() if s.end is not None),
+            key=lambda s: s.end.facts.at if s.end else 0.0,
+        )
+        gone = ended[: max(0, len(ended) - keep)]
+        for session in gone:
+            await self.remove(session)
+        return [session.spec.id for session in gone]
+
+    async def end_all(self, sessions: Iterable[Session], by: str, why: str) -> None:
+        """End several at once, each in order and within the grace."""
+        grace = self.settings.stop_grace
+        await asyncio.gather(*(self._end_one(session, by, why, grace) for session in sessions))
+
+    def finish_stop(self, session: Session, stop: StopRequest) -> None:
+        """Go on with a stop that an earlier backend began, in the background."""
+        grace = 0.0 if stop.why == "kill" else self.settings.stop_grace
+        self._in_background(self._end_one(session, stop.by, stop.why, grace))
+
+    def _in_background(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _end_one(self, session: Session, by: str, why: str, grace: float) -> None:
+        try:
+            await ending.stop(session, self.store, by, why, grace)
+        except ArtacError as error:
+            if session.live:
+                log.error("%s", error.message, extra=session.about("stop"))
+        except OSError as error:
+            log.error("stop could not be written: %s", error, extra=session.about("stop"))
+
+    def _admit(self, request: LaunchRequest) -> str:
+        if self.draining:
+            raise ArtacError(ErrorKind.UNAVAILABLE, "the backend is stopping: nothing is started")
+        running = len(self.live())
+        if running + self._starting >= self.settings.max_sessions:
+            raise ArtacError(
+                ErrorKind.LIMIT,
+                f"{running} sessions are running, max_sessions allows {self.settings.max_sessions}",
+            )
+        if request.name:
+            check_name(request.name)
+            for session in self.live():
+                if request.name in (session.spec.name, session.spec.id):
+                    raise ArtacError(
+                        ErrorKind.CONFLICT,
+                        f"session {session.spec.id} is running under the name {request.name!r}",
+                    )
+        command.check_args(request.claude_args)
+        try:
+            return command.find(self.settings.claude_code_path)
+        except ArtacError as error:
+            raise ArtacError(ErrorKind.FAILED, error.message) from None
+
+    def placement(self) -> Placement:
+        """Where a session started now would live."""
+        if self.embedded:
+            return Placement.DETACHED
+        return Placement.SCOPE if self.settings.persist_claude_sessions else Placement.SERVICE
+
+    def _spec(self, request: LaunchRequest, by: str) -> SessionSpec:
+        settings = self.settings
+        session_id = self.store.new_id()
+        return SessionSpec(
+            id=session_id,
+            name=request.name or session_id,
+            kind=request.kind,
+            placement=self.placement(),
+            persistent=settings.persist_claude_sessions,
+            cwd=workdir.check(request.cwd, settings.allowed_roots),
+            claude_session_id=str(uuid.uuid4()),
+            created_at=time.time(),
+            boot_id=processes.boot_id(),
+            model=request.model,
+            permission_mode=request.permission_mode or settings.permission_mode.value,
+            allowed_tools=request.allowed_tools,
+            claude_args=(*settings.claude_args, *request.claude_args),
+            env_names=tuple(sorted(request.env)),
+            created_by=by,
+        )
+
+    async def _start(self, session: Session, executable: str, request: LaunchRequest) -> None:
+        settings, spec = self.settings, session.spec
+        writing = asyncio.ensure_future(asyncio.to_thread(self.store.write_spec, spec))
+        try:
+            started = await self.places.start(
+                spec.id,
+                spec.placement,
+                session.directory,
+                settings.stop_grace,
+                settings.start_timeout,
+            )
+            session.attach(started.link, started.hello, started.cgroup)
+        finally:
+            await writing  # on disk before Claude is told to go, and before any undoing
+        await self._launch(session, started, executable, request)
+
+    async def _launch(
+        self, session: Session, started: Started, executable: str, request: LaunchRequest
+    ) -> None:
+        settings, spec = self.settings, session.spec
+        columns, rows = request.size or settings.terminal_size
+        reply = await asyncio.wait_for(
+            started.link.request(
+                "launch",
+                spec=spec.to_json(),
+                name=spec.name,
+                argv=command.argv(executable, spec),
+                env=command.environment(
+                    os.environ,
+                    self.session_environment,
+                    settings.session_env,
+                    request.env,
+                    spec,
+                ),
+                cwd=spec.cwd,
+                umask=settings.session_umask,
+                terminal=spec.kind is Kind.TERMINAL,
+                columns=columns,
+                rows=rows,
+                cgroup=str(started.cgroup) if started.cgroup else None,
+                input=session.opening(_opening(request)),
+                grace=settings.stop_grace,
+                output_max=settings.output_max,
+                bound=spec.placement is Placement.DETACHED and not spec.persistent,
+            ),
+            settings.start_timeout,
+        )
+        session.launched(reply)
+
+    def _undo(self, session: Session, error: BaseException) -> BaseException:
+        """A start that failed leaves nothing: its keeper ends when its link is closed.
+
+        Returns what to tell: the keeper's own reason where it has left one.
+        """
+        facts = self.store.read(session.spec.id).end
+        self._table.pop(session.spec.id, None)
+        session.release()
+        try:
+            self.store.remove(session.spec.id)
+        except OSError as problem:
+            log.warning("a failed start left %s: %s", session.directory, problem)
+        if facts is not None and facts.error:
+            return ArtacError(ErrorKind.FAILED, f"claude was not started: {facts.error}")
+        if isinstance(error, asyncio.TimeoutError):
+            return ArtacError(ErrorKind.TIMEOUT, "the session did not start within start_timeout")
+        return error
+
+    def _on_end(self, session: Session) -> None:
+        assert session.end is not None
+        log.info(
+            "session ended: %s: %s",
+            session.end.reason.value,
+            session.end.sentence,
+            extra=session.about("ended"),
+        )
+        self.places.clear_after(session.keeper, session.spec.id, session.spec.placement)
+        self.on_count()
+        self._in_background(self._forget_old())
+
+    async def _forget_old(self) -> None:
+        try:
+            gone = await self.prune(self.settings.keep_ended)
+        except OSError as error:
+            log.warning("ended sessions could not be removed: %s", error)
+            return
+        if gone:
+            log.info("forgot %d ended sessions beyond keep_ended", len(gone))
+
+
+def _opening(request: LaunchRequest) -> list[tuple[str, str]]:
+    """The first input lines with their keys; Claude answers `initialize` once it is up."""
+    if request.kind is Kind.TERMINAL:
+        return []
+    lines = [("", stream.initialize())]
+    if request.prompt is not None and request.prompt_uuid is not None:
+        message = stream.user_message(request.prompt, request.prompt_uuid)
+        lines.append((request.prompt_uuid, message))
+    return lines

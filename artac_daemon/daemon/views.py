@@ -1,0 +1,61 @@
+"""What the API says of a session: the one JSON form that every list and every answer uses."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from ..host import processes
+from ..model.end import End
+from ..model.session import Placement, unit_name
+from . import footprint
+from .lines import extent
+from .session import Session
+
+
+def brief(session: Session) -> dict[str, Any]:
+    """A row of a list."""
+    spec = session.spec
+    return {
+        "id": spec.id,
+        "name": spec.name,
+        "state": session.state.value,
+        "state_since": session.state_since,
+        "kind": spec.kind.value,
+        "placement": spec.placement.value,
+        "persistent": spec.persistent,
+        "cwd": spec.cwd,
+        "created_at": spec.created_at,
+        "memory_bytes": footprint.memory_bytes(session),
+        "end": _end(session.end) if session.end else None,
+    }
+
+
+def full(session: Session) -> dict[str, Any]:
+    """All that is known of one session."""
+    spec = session.spec
+    held = extent(session.output)
+    scoped = spec.placement is Placement.SCOPE
+    return {
+        **brief(session),
+        "claude_session_id": spec.claude_session_id,
+        "created_by": spec.created_by,
+        "model": spec.model or None,
+        "permission_mode": spec.permission_mode,
+        "allowed_tools": list(spec.allowed_tools),
+        "claude_args": list(spec.claude_args),
+        "env_names": list(spec.env_names),
+        "unit": unit_name(spec.id) if scoped else None,
+        "cgroup": str(session.cgroup) if session.cgroup else None,
+        "keeper": session.keeper.to_json() if session.keeper else None,
+        "claude": session.claude.to_json() if session.claude else None,
+        "processes": processes.tree(footprint.pids(session)),
+        "output": {"first": held.first, "size": held.size, "path": str(session.output)},
+        "turns": session.turns,
+        "cost_usd": session.cost_usd,
+        "stop": session.stop_request.to_json() if session.stop_request else None,
+    }
+
+
+def _end(end: End) -> dict[str, Any]:
+    return {"reason": end.reason.value, "sentence": end.sentence, **asdict(end.facts)}

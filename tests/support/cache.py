@@ -1,0 +1,52 @@
+"""One folder, outside git, for what is built once and keyed by its inputs."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def folder() -> Path:
+    place = Path(os.environ.get("ARTAC_CACHE") or PROJECT / ".cache").absolute()
+    place.mkdir(parents=True, exist_ok=True)
+    return place
+
+
+def key(*inputs: str) -> str:
+    return hashlib.sha256("\0".join(inputs).encode()).hexdigest()[:12]
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    with path.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def build_once(name: str, build: Callable[[Path], None]) -> Path:
+    """The folder `name` of the cache, built by `build` if no one has built it yet.
+
+    It is built where it stays, since a virtual environment can't be moved; the
+    marker beside it, written last, is what makes it whole.
+    """
+    place = folder() / name
+    complete = folder() / f"{name}.complete"
+    if place.is_dir() and complete.exists():
+        return place
+    with locked(folder() / f"{name}.lock"):
+        if place.is_dir() and complete.exists():
+            return place
+        complete.unlink(missing_ok=True)
+        if place.exists():
+            shutil.rmtree(place)
+        place.mkdir()
+        build(place)
+        complete.touch()
+    return place

@@ -1,0 +1,110 @@
+"""The stand-in without -p: a tiny line editor on its terminal."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import struct
+import sys
+import termios
+from types import FrameType
+
+PROMPT = "> "
+
+
+def run(first: str) -> int:
+    if not os.isatty(0):
+        print("Error: no terminal, and no -p", file=sys.stderr)
+        return 1
+    saved = termios.tcgetattr(0)
+    raw = termios.tcgetattr(0)
+    raw[1] &= ~termios.OPOST
+    raw[3] &= ~(termios.ICANON | termios.ECHO | termios.ISIG)
+    termios.tcsetattr(0, termios.TCSANOW, raw)
+
+    def leave(code: int) -> None:
+        _write("\x1b[?2004l\r\n")
+        termios.tcsetattr(0, termios.TCSANOW, saved)
+        os._exit(code)
+
+    def ended(number: int, _: FrameType | None) -> None:
+        leave(0 if number == signal.SIGINT else 128 + number)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, ended)
+    signal.signal(signal.SIGWINCH, lambda *_: _report_size())
+    _write(f"\x1b[?2004hstand-in for claude (no model)\r\n{PROMPT}")
+    if first:
+        _answer(first)
+    line = ""
+    interrupts = 0
+    while True:
+        try:
+            key = os.read(0, 1)
+        except OSError:
+            key = b""
+        interrupts = interrupts + 1 if key == b"\x03" else 0
+        if not key or (key == b"\x04" and not line) or interrupts == 2:
+            leave(0 if key else 129)
+        elif key == b"\x03" or key == b"\x15":
+            line = ""
+            _write(f"\r\x1b[K{PROMPT}")
+        elif key in (b"\r", b"\n"):
+            _write("\r\n")
+            if line == "/exit":
+                leave(0)
+            _answer(line)
+            line = ""
+        elif key in (b"\x7f", b"\x08"):
+            if line:
+                line = line[:-1]
+                _write("\b \b")
+        elif key >= b" ":
+            while key[0] >= 0x80 and not _whole(key):
+                key += os.read(0, 1)
+            text = key.decode(errors="replace")
+            line += text
+            _write(text)
+
+
+def _whole(key: bytes) -> bool:
+    size = 4 if key[0] >= 0xF0 else 3 if key[0] >= 0xE0 else 2
+    return len(key) >= size
+
+
+def _answer(line: str) -> None:
+    word, _, rest = line.partition(" ")
+    if word == "!exit":
+        os._exit(int(rest))
+    if word == "!signal":
+        os.kill(os.getpid(), int(rest))
+    if word == "!ignore-term":
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+    if word == "!flood":
+        _flood(int(rest))
+    if word == "!env":
+        line = f"{rest}={os.environ.get(rest, '(unset)')}"
+    if word == "!nohup":
+        os.posix_spawn("/bin/sh", ["sh", "-c", f"nohup {rest} >/dev/null 2>&1 &"], os.environ)
+    _write(f"you said: {line}\r\n{PROMPT}" if line else PROMPT)
+
+
+def _flood(size: int) -> None:
+    row = "x" * 78 + "\r\n"
+    while size > 0:
+        piece = (row * 64)[:size]
+        _write(piece)
+        size -= len(piece)
+
+
+def _report_size() -> None:
+    rows, columns, _, _ = struct.unpack("HHHH", fcntl.ioctl(0, termios.TIOCGWINSZ, b"\0" * 8))
+    _write(f"\r\x1b[Ksize: {columns}x{rows}\r\n{PROMPT}")
+
+
+def _write(text: str) -> None:
+    data = memoryview(text.encode())
+    while data:
+        data = data[os.write(1, data) :]
