@@ -21,6 +21,9 @@ from .sessions import Sessions
 
 log = logging.getLogger("artac.api")
 
+# How long requests under way may take to finish when the backend stops (seconds).
+_LEAVE = 1.0
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -162,7 +165,7 @@ class Server:
         self._served = served
         # The socket's file mode and the access check are the protection; an access log of local
         # commands would only repeat what the sessions' own log says.
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        self._runner = web.AppRunner(app, access_log=None)
 
     async def start(self, listener: socket.socket) -> None:
         await self._runner.setup()
@@ -172,4 +175,8 @@ class Server:
         """Close the listener and let go of those who follow something."""
         for task in list(self._served.streams):
             task.cancel()
-        await self._runner.cleanup()
+        try:
+            # The place of aiohttp's own shutdown_timeout differs between 3.8 and later ones.
+            await asyncio.wait_for(self._runner.cleanup(), _LEAVE)
+        except TimeoutError:
+            log.info("clients were still being answered")

@@ -13,7 +13,7 @@ from typing import Any
 
 from .. import __version__
 from ..claude import command
-from ..host import cgroups, configuration, directories, scopes
+from ..host import cgroups, configuration, directories, processes, scopes
 from ..host.inotify import GrowthWatch
 from ..host.journal import set_level
 from ..host.notify import Notifier, watchdog_interval
@@ -67,6 +67,7 @@ class Backend:
         try:
             self._sessions = Sessions(self._store, Places(service, self._store.root), growth)
             self._sessions.embedded = self._embedded
+            self._sessions.open_files = processes.raise_open_files()
             self._sessions.on_count = self._tell_status
             self._apply()
             counts = await adoption.take_up(self._sessions, await self._can_use_scopes())
@@ -114,6 +115,9 @@ class Backend:
                 )
             else:
                 log.info("logind keeps the user manager of %s running from now on", account)
+        elif await scopes.manager_problem():
+            # It lingers, and somebody has stopped its manager: logind starts it when asked again.
+            await scopes.enable_linger(account)
         if problem := await scopes.wait_for_manager(_MANAGER_LIMIT):
             raise ArtacError(
                 ErrorKind.CONFIG,
@@ -148,7 +152,7 @@ class Backend:
 
     def _announce(self, counts: adoption.Counts) -> None:
         log.info(
-            "artacd %s ready on %s: sessions %s; adopted %d, ended meanwhile or before %d, lost %d",
+            "artacd %s ready on %s: sessions %s; found %d running, %d ended, %d lost",
             __version__,
             self._socket,
             self._where(),
@@ -191,7 +195,8 @@ class Backend:
     def _status(self) -> str:
         live = Counter(session.spec.placement.value for session in self._sessions.live())
         parts = ", ".join(f"{number} {placement}" for placement, number in sorted(live.items()))
-        return f"{live.total()} sessions" + (f" ({parts})" if parts else "")
+        plural = "" if live.total() == 1 else "s"
+        return f"{live.total()} session{plural}" + (f" ({parts})" if parts else "")
 
     def _tell_status(self) -> None:
         if not self._stopping.is_set():

@@ -13,7 +13,7 @@ from .. import __version__
 from ..host import configuration, journal
 from ..model import settings_view
 from ..model.errors import ArtacError
-from .lifecycle import Backend, load_with
+from .lifecycle import Backend, Load, load_with
 
 log = logging.getLogger("artac")
 
@@ -36,8 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.kind.exit_code
 
 
-async def _serve(loaded: configuration.Loaded, load: object) -> int:
-    await Backend(loaded, load).serve()  # type: ignore[arg-type]
+async def _serve(loaded: configuration.Loaded, load: Load) -> int:
+    await Backend(loaded, load).serve()
     return 0
 
 

@@ -166,6 +166,8 @@ class Session:
             # An earlier backend had accepted it, anywhere in what there is.
             offset = extent(self.output).first
             self._remember(message_uuid, offset)
+        if not duplicate and self._claude_state is State.IDLE:
+            self._claude_says(State.WORKING)
         return {"uuid": message_uuid, "offset": offset, "duplicate": duplicate}
 
     async def interrupt(self) -> None:
@@ -327,6 +329,7 @@ class Session:
             self._unread.discard(seen.replayed)
         if seen.result is not None:
             self.turns += 1
+            self._unread -= seen.result.message_uuids or self._unread
             self.last_result = seen.result
             self.cost_usd = seen.result.cost_usd
             self._wake()
@@ -336,6 +339,8 @@ class Session:
             self._claude_says(seen.state)
 
     def _claude_says(self, state: State) -> None:
+        if state is State.IDLE and self._unread:
+            state = State.WORKING  # said before it has read what was accepted
         self._claude_state = state
         if self.state not in (State.STOPPING, State.ENDED, State.UNRESPONSIVE):
             self._become(state)

@@ -31,6 +31,7 @@ class Sessions:
         self.session_environment: Mapping[str, str] = {}
         self.embedded = False  # no systemd: sessions are detached
         self.draining = False
+        self.open_files = 1024  # the soft limit that sessions get
         self.on_count: Callable[[], None] = lambda: None
         self.store = store
         self.places = places
@@ -47,24 +48,20 @@ class Sessions:
         return [session for session in self.all() if session.live]
 
     def find(self, reference: str) -> Session:
-        """By id, by name, or by the only id that starts so; live ones before ended ones."""
+        """By id, by name (the living one's, else the latest), or by the only id that starts so."""
         if reference in self._table:
             return self._table[reference]
-        sessions = self.all()
-        for group in (
-            [s for s in sessions if s.live and s.spec.name == reference],
-            [s for s in sessions if s.spec.id.startswith(reference)] if reference else [],
-        ):
-            if len(group) == 1:
-                return group[0]
-            if group:
-                ids = ", ".join(s.spec.id for s in group)
-                raise ArtacError(
-                    ErrorKind.CONFLICT, f"{reference!r} means several sessions ({ids}): say more"
-                )
-        ended = [s for s in sessions if s.spec.name == reference]
-        if ended:
-            return ended[-1]
+        named = [session for session in self.all() if session.spec.name == reference]
+        if named:
+            return next((session for session in named if session.live), named[-1])
+        starting = [session for session in self.all() if session.spec.id.startswith(reference)]
+        if len(starting) > 1:
+            ids = ", ".join(session.spec.id for session in starting)
+            raise ArtacError(
+                ErrorKind.CONFLICT, f"{reference!r} means several sessions ({ids}): say more"
+            )
+        if starting:
+            return starting[0]
         raise ArtacError(
             ErrorKind.NOT_FOUND, f"there is no session {reference!r}; `artac ls --all` lists them"
         )
@@ -238,6 +235,7 @@ class Sessions:
                 ),
                 cwd=spec.cwd,
                 umask=settings.session_umask,
+                open_files=self.open_files,
                 terminal=spec.kind is Kind.TERMINAL,
                 columns=columns,
                 rows=rows,

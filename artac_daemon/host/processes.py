@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 from collections.abc import Callable
 
 from ..keeper import record
@@ -52,6 +53,17 @@ class ExitWatch:
     def _on_exit(self) -> None:
         self.cancel()
         self._callback()
+
+
+def raise_open_files() -> int:
+    """Raise this process's soft limit of open files to the hard one; what it was before.
+
+    A backend has three descriptors for each session and one for each client; systemd's default
+    soft limit of 1024 is for programs that use select().
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return soft
 
 
 def resident_bytes(pids: list[int]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import resource
 import signal
 import struct
 import termios
@@ -19,6 +20,7 @@ class Launch:
         self.env = {str(key): str(value) for key, value in _dict(message["env"]).items()}
         self.cwd = str(message["cwd"])
         self.umask = int(str(message["umask"]))
+        self.open_files = int(str(message["open_files"]))
         self.terminal = bool(message["terminal"])
         self.columns = int(str(message.get("columns", 80)))
         self.rows = int(str(message.get("rows", 24)))
@@ -79,6 +81,9 @@ def _become(
         step = f"entering {launch.cwd}"
         os.chdir(launch.cwd)
         os.umask(launch.umask)
+        # The backend raised its own soft limit. What uses select() breaks beyond 1024.
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(launch.open_files, hard), hard))
         # What we ignore or block would be inherited through exec.
         for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGIO):
             signal.signal(number, signal.SIG_DFL)

@@ -412,7 +412,9 @@ class Session:
 
     def _leave(self) -> None:
         if not self._links:
-            self._log(6, f"session ended while no backend ran: {self._facts}")
+            number, code = self._facts.get("signal"), self._facts.get("exit_code")
+            how = f"exit code {code}" if number is None else f"signal {number}"
+            self._log(6, f"session ended while no backend ran ({how}); `artac status` tells more")
         for link in list(self._links):
             link.send({"event": "ended", "end": self._facts})
         try:

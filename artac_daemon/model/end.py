@@ -100,7 +100,9 @@ def _judge(facts: EndFacts, placement: Placement) -> tuple[Reason, str]:
     if facts.signal == signals.SIGKILL and facts.oom_kills:
         return Reason.OOM, f"the kernel killed claude because memory ran out ({how})"
     if facts.stop:
-        verb = {"kill": "killed", "drain": "ended with the backend"}.get(facts.stop.why, "stopped")
+        verb = {"kill": "killed", "drain": "ended with the backend, drained"}.get(
+            facts.stop.why, "stopped"
+        )
         reason = _STOP_REASONS.get(facts.stop.why, Reason.STOPPED)
         return reason, f"{verb} by {facts.stop.by} ({how})"
     if facts.host_stopping:

@@ -1,0 +1,119 @@
+PYTHON := $(shell for python in $(PYTHON) python3 /usr/bin/python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$python"; break; }; done)
+
+# make one part and one test of it: make daemon ARGS="-k adopts"
+ARGS =
+PARTS = lint unit daemon machine
+
+DESTDIR =
+PREFIX = /usr
+SYSCONFDIR = /etc
+PYTHONDIR = $(PREFIX)/lib/python3/dist-packages
+BINDIR = $(PREFIX)/bin
+
+VENV = python=$$($(PYTHON) -m tests.support.venv) && "$$python"
+PYTEST = $(VENV) -m pytest $(ARGS)
+
+# Container machines need root. What root runs writes nothing into a user's checkout.
+AS_ROOT = $(shell [ "$$(id -u)" = 0 ] || ! sudo -n true 2>/dev/null || echo \
+	sudo --preserve-env=CI,ARTAC_CACHE,ARTAC_NOT_RUN env "PATH=$$PATH" PYTHONDONTWRITEBYTECODE=1)
+
+.PHONY: help venv deps lint unit daemon machine test run bench install clean python
+
+help:
+	@echo "make run      set everything up and show the main job on real parts"
+	@echo "make test     set everything up and run all tests this machine can run"
+	@echo "make PART     one part of the tests: $(PARTS)"
+	@echo "              one test of it: make daemon ARGS='-k name'"
+	@echo "make bench    the figures, as ratios taken in one run"
+	@echo "make install  into DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)"
+	@echo "make deps     install the system packages that tests need"
+	@echo "make venv     print the Python that has the development tools"
+	@echo "make clean    remove what was built, the cache included"
+
+python:
+	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer is needed: install python3" >&2; exit 1; }
+
+venv: python
+	@$(PYTHON) -m tests.support.venv
+
+deps: python
+	@$(PYTHON) -m tests.support.system_packages
+
+lint: python
+	@$(VENV) -m ruff check . && "$$python" -m ruff format --check . && \
+	"$$python" -m mypy --strict artac_daemon
+
+unit: python
+	@$(PYTEST) tests/unit tests/property
+
+daemon: python
+	@$(PYTEST) tests/daemon
+
+machine: python
+	@python=$$($(PYTHON) -m tests.support.venv) && \
+	$(AS_ROOT) "$$python" -m tests.support.prepare && \
+	$(AS_ROOT) "$$python" -m pytest -p no:cacheprovider $(ARGS) tests/machine
+
+test: deps
+	@notes=$$(mktemp) && trap 'rm -f "$$notes"' EXIT && passed= failed= && \
+	for part in $(PARTS); do \
+		echo "== $$part =="; \
+		if ARTAC_NOT_RUN="$$notes" $(MAKE) --no-print-directory $$part; \
+		then passed="$$passed $$part"; else failed="$$failed $$part"; fi; \
+	done; \
+	echo; echo "== summary =="; \
+	[ ! -s "$$notes" ] && ran= || ran=" (what of it was run)"; \
+	echo "passed$$ran:$${passed:- nothing}"; \
+	if [ -s "$$notes" ]; then echo "NOT RUN HERE:"; sed 's/^/  /' "$$notes"; fi; \
+	[ -z "$$failed" ] || { echo "FAILED:$$failed"; exit 1; }
+
+run: deps
+	@$(VENV) -m tests.demo
+
+bench: python
+	@$(VENV) -m benchmarks
+
+# -I: neither a user's PYTHONPATH nor what sessions install into a home reaches the daemon.
+define launcher
+#!/usr/bin/python3 -I
+import sys
+
+if "$(PYTHONDIR)" not in sys.path:
+    sys.path.append("$(PYTHONDIR)")
+from artac_daemon.$(1).main import main
+
+sys.exit(main())
+endef
+export ARTAC_LAUNCHER = $(call launcher,cli)
+export ARTACD_LAUNCHER = $(call launcher,daemon)
+
+install: python
+	@set -e; \
+	files() { [ ! -d "$$1" ] || (cd "$$1" && find . -type f ! -name '*.pyc' ! -name '.*'); }; \
+	put() { files "$$1" | while read -r file; do \
+		install -D -m 644 "$$1/$$file" "$(DESTDIR)$$2/$$file"; done; }; \
+	put artac_daemon $(PYTHONDIR)/artac_daemon; \
+	put systemd/system $(PREFIX)/lib/systemd/system; \
+	put systemd/user $(PREFIX)/lib/systemd/user; \
+	put systemd/sysusers.d $(PREFIX)/lib/sysusers.d; \
+	put systemd/tmpfiles.d $(PREFIX)/lib/tmpfiles.d; \
+	put systemd/catalog $(PREFIX)/lib/systemd/catalog; \
+	install -d "$(DESTDIR)$(BINDIR)"; \
+	printf '%s\n' "$$ARTAC_LAUNCHER" >"$(DESTDIR)$(BINDIR)/artac"; \
+	printf '%s\n' "$$ARTACD_LAUNCHER" >"$(DESTDIR)$(BINDIR)/artacd"; \
+	chmod 755 "$(DESTDIR)$(BINDIR)/artac" "$(DESTDIR)$(BINDIR)/artacd"; \
+	config="$(DESTDIR)$(SYSCONFDIR)/artac"; install -d "$$config"; \
+	[ -e "$$config/artac.yaml" ] || install -m 644 etc/artac.yaml "$$config/artac.yaml"; \
+	install -d "$$config/artac.yaml.d"; \
+	for file in etc/artac.yaml.d/*.yaml; do \
+		[ -e "$$config/artac.yaml.d/$${file##*/}" ] || \
+		install -m 644 "$$file" "$$config/artac.yaml.d/$${file##*/}"; done; \
+	[ -e "$$config/artac.env" ] || install -m 640 etc/artac.env "$$config/artac.env"; \
+	$(PYTHON) -m compileall -q -s "$(DESTDIR)" "$(DESTDIR)$(PYTHONDIR)/artac_daemon"; \
+	[ -n "$(DESTDIR)" ] || echo "next, as root: systemd-sysusers && systemd-tmpfiles --create &&" \
+		"loginctl enable-linger artac && systemctl daemon-reload && systemctl enable --now artac"
+
+clean:
+	@$(AS_ROOT) rm -rf "$${ARTAC_CACHE:-.cache}" .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	@find artac_daemon tests -name __pycache__ -type d -prune -exec rm -rf {} +
