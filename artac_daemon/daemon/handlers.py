@@ -10,6 +10,7 @@ from ..model.session import State
 from . import ending, requests, streams, views
 from .access import Access
 from .api import Route, answer, body, by, context
+from .lines import extent
 from .session import Session
 from .turns import turn
 
@@ -77,8 +78,11 @@ async def show_turn(request: web.Request) -> web.StreamResponse:
     session = _session(request)
     message_uuid = requests.message_uuid("uuid", request.match_info["uuid"])
     seconds = min(_LONGEST_WAIT, requests.seconds("wait", query.get("wait", "0")))
-    known = session.accepted_at(message_uuid) or 0
-    offset = requests.offset("offset", query["offset"]) if "offset" in query else known
+    offset = session.accepted_at(message_uuid)
+    if "offset" in query:
+        offset = requests.offset("offset", query["offset"])
+    elif offset is None:
+        offset = extent(session.output).first
     async with streams.reader_slot(request):
         found = await streams.while_connected(
             request, turn(session, message_uuid, max(0, offset), seconds)

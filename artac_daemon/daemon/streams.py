@@ -134,7 +134,9 @@ async def _copy(
             ended = not session.live  # before reading, so that nothing written before it is missed
             while data := reader.read():
                 if reader.dropped:
-                    return  # the reader was overtaken: it may come back for what is still there
+                    # Overtaken. An end without the last chunk tells this from a clean one; the
+                    # reader may come back for what is still there.
+                    raise ConnectionResetError("what was to be read next has been dropped")
                 await _write(response, data)
             if ended or not follow:
                 return
@@ -145,7 +147,9 @@ async def _copy(
 
 
 async def _tell(session: Session, start: int, follow: bool, response: web.StreamResponse) -> None:
-    if not session.output.exists():
+    if not session.output.exists():  # a start that failed, or one that is not that far yet
+        if not session.live:
+            await _write(response, _end_event(session, 0))
         return
     reader, growth, told = LineReader(session.output, start), Growth(session), 0
     try:
@@ -162,8 +166,7 @@ async def _tell(session: Session, start: int, follow: bool, response: web.Stream
                 if not reader.more:
                     break
             if ended:
-                end = json.dumps(views.brief(session)["end"])
-                await _write(response, _event("end", reader.offset, end))
+                await _write(response, _end_event(session, reader.offset))
             if ended or not follow:
                 return
             await growth.wait()
@@ -177,6 +180,10 @@ async def _write(response: web.StreamResponse, data: bytes) -> None:
         await asyncio.wait_for(response.write(data), _PATIENCE)
     except TimeoutError:
         raise ConnectionResetError("the reader took nothing for too long") from None
+
+
+def _end_event(session: Session, offset: int) -> bytes:
+    return _event("end", offset, json.dumps(views.brief(session)["end"]))
 
 
 def _event(kind: str, offset: int, data: str) -> bytes:

@@ -211,12 +211,12 @@ def _login(environ: Mapping[str, str]) -> Check:
     found = credentials.find(environ)
     if found:
         return Check("login", Status.OK, f"{found} (present; whether it is valid is not checked)")
+    as_account = "" if os.getuid() == 0 else f"sudo -u {scopes.account()} -H "
     return Check(
         "login",
         Status.FAIL,
         f"no login and no key for {scopes.account()}",
-        f"sudo -u {scopes.account()} -H claude auth login  "
-        "# or put ANTHROPIC_API_KEY into artac.env (mode 0600)",
+        f"{as_account}claude auth login  # or put ANTHROPIC_API_KEY into artac.env (mode 0600)",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import resource
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from ..keeper import record
 from ..model.session import Identity
 
 
+@functools.cache
 def boot_id() -> str:
     """The kernel's id of this boot."""
     return record.boot_id()
@@ -21,7 +23,7 @@ def identify(pid: int) -> Identity | None:
     try:
         if record.is_zombie(pid):
             return None
-        return Identity(pid, record.start_time(pid), record.boot_id())
+        return Identity(pid, record.start_time(pid), boot_id())
     except (OSError, IndexError, ValueError):
         return None
 

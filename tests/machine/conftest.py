@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.machine.ways import api, system, users, way  # noqa: F401
 from tests.support import cache, capability, claude_code
 from tests.support.machine import Machine, unavailable_reason
 from tests.support.tree import SUITES

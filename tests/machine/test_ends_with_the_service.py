@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.machine.ways import api, system, users, way  # noqa: F401
 from tests.support.way import Way
 
 # Claude Code refuses a bare `sleep` as a tool of this length.
-_ESCAPE = 'tool: sh -c "(setsid sleep 4321 &) ; setsid sh -c \'sleep 4322\' & echo escaped"'
+_ESCAPE = "tool: sh -c \"(setsid sleep 4321 &) ; setsid sh -c 'sleep 4322' & echo escaped\""
 
 
 def escaped_session(artac: Way) -> str:

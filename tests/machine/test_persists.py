@@ -9,8 +9,9 @@ import uuid
 
 import pytest
 
-from tests.machine.ways import api, system, users, way  # noqa: F401
+from tests.machine.ways import make_way
 from tests.support.backend import until
+from tests.support.machine import Machine
 from tests.support.way import Way, prompts
 
 
@@ -137,11 +138,8 @@ def test_a_message_accepted_just_before_a_crash_runs_exactly_once(persistent: Wa
         assert prompts(persistent.machine)[text] == 1
 
 
-def test_a_logout_that_kills_a_users_processes_leaves_sessions_at_work(users: object) -> None:  # noqa: F811
-    from tests.machine.ways import make_way
-
-    machine = users  # type: ignore[assignment]
-    alice = make_way(machine, "user")  # type: ignore[arg-type]
+def test_a_logout_that_kills_a_users_processes_leaves_sessions_at_work(users: Machine) -> None:
+    alice = make_way(users, "user")
     logind = alice.machine.path("/etc/systemd/logind.conf.d")
     logind.mkdir(exist_ok=True)
     (logind / "kill.conf").write_text("[Login]\nKillUserProcesses=yes\n")

@@ -219,9 +219,9 @@ class Backend:
                 command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
             except OSError:
                 continue
-            if self.mark.encode() in environ or where.startswith(str(self.root)):
-                if command:
-                    found.append(f"{entry.name} {command}")
+            ours = self.mark.encode() in environ or where.startswith(str(self.root))
+            if ours and command:
+                found.append(f"{entry.name} {command}")
         return found
 
     def end_leftovers(self) -> None:

@@ -1,0 +1,1 @@
+"""artac, the command line."""

@@ -1,0 +1,147 @@
+"""status: the daemon's health, or all about one session."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from datetime import datetime
+from typing import Any
+
+from . import rendering
+from .client import Client, account, session_path
+from .escapes import harmless
+from .options import add_json
+
+
+def status_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("session", nargs="?", metavar="SESSION")
+    add_json(parser)
+
+
+def status(options: argparse.Namespace) -> int:
+    client = Client.of(options)
+    if options.session is None:
+        health = client.get("/v1/health")
+        shown = rendering.json_text(health) if options.json else "\n".join(_health(health))
+    else:
+        session = client.get(session_path(options.session))["session"]
+        if options.json:
+            shown = rendering.json_text(session)
+        else:
+            host = str(client.get("/v1/health")["account"]) if session["unit"] else ""
+            shown = "\n".join(_session(session, host, time.time()))
+    print(shown)
+    return 0
+
+
+def _health(health: dict[str, Any]) -> list[str]:
+    counts = health["sessions"]
+    states = ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
+    rows = [
+        ("artacd", f"{health['version']}, pid {health['pid']}, account {health['account']}"),
+        ("state", "stopping: its sessions are being ended" if health["draining"] else "ready"),
+        ("sessions", f"{sum(counts.values())}" + (f" ({states})" if states else "")),
+        ("new sessions", _fate(health["placement"], health["persist_claude_sessions"])),
+        ("state directory", health["state_directory"]),
+    ]
+    return rendering.fields(rows)
+
+
+def _fate(placement: str, persistent: bool) -> str:
+    fate = "live on when the daemon stops" if persistent else "end with the daemon"
+    return f"{placement}; they {fate}"
+
+
+def _session(session: dict[str, Any], host: str, now: float) -> list[str]:
+    state = rendering.state(session)
+    if not session["end"]:
+        state += f" for {rendering.age(now - session['state_since'])}"
+    rows = [
+        ("session", f"{session['id']} ({session['name']})"),
+        ("state", state),
+        *_end(session),
+        ("mode", session["kind"]),
+        ("placement", _fate_of(session)),
+        ("directory", rendering.path(session["cwd"])),
+        ("started", f"{_moment(session['created_at'])} by {session['created_by'] or 'unknown'}"),
+        *_unit(session, host),
+        ("model", session["model"] or "Claude's default"),
+        ("permissions", _permissions(session)),
+        *_optional("arguments", " ".join(session["claude_args"])),
+        *_optional("variables", " ".join(session["env_names"])),
+        ("conversation", session["claude_session_id"]),
+        *_turns(session),
+        ("output", _output(session["output"])),
+        *_optional("memory", rendering.size(session["memory_bytes"]) if not session["end"] else ""),
+    ]
+    return [*rendering.fields(rows), *_processes(session, now)]
+
+
+def _fate_of(session: dict[str, Any]) -> str:
+    fate = "lives on when the daemon stops" if session["persistent"] else "ends with the daemon"
+    return f"{session['placement']}; {fate}"
+
+
+def _end(session: dict[str, Any]) -> list[tuple[str, str]]:
+    end, asked = session["end"], session["stop"]
+    if end:
+        return [("ended", f"{_moment(end['at'])}: {end['sentence']}")]
+    if asked:
+        return [("asked to end", f"{_moment(asked['at'])} by {asked['by']} ({asked['why']})")]
+    return []
+
+
+def _unit(session: dict[str, Any], host: str) -> list[tuple[str, str]]:
+    if session["unit"] and not session["end"]:
+        # root reaches another account's manager; for others only their own is in reach.
+        machine = f" --machine={host}@.host" if os.getuid() == 0 and host != account() else ""
+        return [("unit", f"{session['unit']}: systemctl --user{machine} status {session['unit']}")]
+    return _optional("cgroup", session["cgroup"] or "")
+
+
+def _permissions(session: dict[str, Any]) -> str:
+    tools = ", ".join(session["allowed_tools"])
+    return str(session["permission_mode"]) + (f"; allowed without asking: {tools}" if tools else "")
+
+
+def _turns(session: dict[str, Any]) -> list[tuple[str, str]]:
+    if session["kind"] != "headless":
+        return []
+    cost = session["cost_usd"]
+    return [("turns", f"{session['turns']}" + (f", ${cost:.4f}" if cost is not None else ""))]
+
+
+def _output(held: dict[str, Any]) -> str:
+    told = rendering.size(held["size"])
+    if held["first"]:
+        told += f", of which the first {rendering.size(held['first'])} were dropped"
+    return f"{told} in {held['path']}"
+
+
+def _optional(name: str, value: str) -> list[tuple[str, str]]:
+    return [(name, value)] if value else []
+
+
+def _processes(session: dict[str, Any], now: float) -> list[str]:
+    found = session["processes"]
+    if not found:
+        return []
+    heads = ("PID", "PARENT", "STATE", "AGE", "CPU", "MEM", "NAME")
+    rows = [
+        (
+            str(process["pid"]),
+            str(process["parent"]),
+            process["status"],
+            rendering.age(now - process["started_at"]),
+            f"{process['cpu_seconds']:.1f}s",
+            rendering.size(process["memory_bytes"]),
+            harmless(process["name"]),
+        )
+        for process in found
+    ]
+    return ["", *rendering.table(heads, rows, rendering.terminal_width())]
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S %z")

@@ -1,0 +1,1 @@
+"""`make run`: the main job on real parts, told step by step."""
