@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.support import cache
 from tests.support.nspawn import Bind
 
-VERSION = "2.1.197"
+VERSION = "2.1.330"
 PACKAGE = "@anthropic-ai/claude-code"
 
 INSIDE = "/opt/claude-code/claude"

@@ -50,7 +50,9 @@ class _Server(ThreadingHTTPServer):
         super().__init__((host, port), _Handler)
 
     def server_bind(self) -> None:
-        # HTTPServer asks the resolver for its own name here; there may be none.
+        # HTTPServer asks the resolver for its own name here; there may be none. Connections of a
+        # server that has just ended must not keep the next one from its port.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         socket.socket.bind(self.socket, self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]

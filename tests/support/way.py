@@ -23,6 +23,7 @@ CLAUDE_ENVIRONMENT = {
 
 def start_api(machine: Machine) -> None:
     """Serve the loopback Messages API in the machine; returns when it answers."""
+    cursor = machine.journal_cursor()
     machine.ns(
         "systemd-run",
         "--quiet",
@@ -31,7 +32,7 @@ def start_api(machine: Machine) -> None:
         "/usr/bin/python3",
         *("-m", "tests.support.loopback_api", "--port", str(API_PORT)),
     )
-    machine.wait_journal(f"_SYSTEMD_UNIT={API_UNIT}", contains=f":{API_PORT}")
+    machine.wait_journal(f"_SYSTEMD_UNIT={API_UNIT}", contains=f":{API_PORT}", after=cursor)
 
 
 def prompts(machine: Machine) -> dict[str, int]:
