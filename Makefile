@@ -72,7 +72,7 @@ run: deps
 	@$(VENV) -m tests.demo
 
 bench: python
-	@$(VENV) -m benchmarks
+	@python=$$($(PYTHON) -m tests.support.venv) && $(AS_ROOT) "$$python" -m benchmarks $(ARGS)
 
 # -I: neither a user's PYTHONPATH nor what sessions install into a home reaches the daemon.
 define launcher

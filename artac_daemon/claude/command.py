@@ -71,14 +71,23 @@ def find(configured: str, path: str | None = None) -> str:
 def check_args(args: tuple[str, ...]) -> tuple[str, ...]:
     """The user's own arguments for Claude, if artac can host a session with them."""
     for word in args:
-        option = word.split("=", 1)[0]
-        if option in _OURS:
+        option = _ours_in(word)
+        if option:
             raise ArtacError(
                 ErrorKind.USAGE, f"{option} cannot be given to a hosted session: {_OURS[option]}"
             )
         if "\0" in word:
             raise ArtacError(ErrorKind.USAGE, "an argument holds a NUL character")
     return args
+
+
+def _ours_in(word: str) -> str:
+    """The option of ours that a word of the command line is or contains; "" for none."""
+    if word.startswith("-") and not word.startswith("--"):
+        # Short options may be written as one word: -pc is -p -c.
+        return next((f"-{letter}" for letter in word[1:] if f"-{letter}" in _OURS), "")
+    option = word.split("=", 1)[0]
+    return option if option in _OURS else ""
 
 
 def argv(executable: str, spec: SessionSpec) -> list[str]:

@@ -7,6 +7,7 @@ mostly text that nobody here needs to understand.
 from __future__ import annotations
 
 import json
+import math
 import uuid
 from dataclasses import dataclass
 from typing import Any
@@ -81,7 +82,7 @@ def read(line: bytes) -> Seen:
         return NOTHING
     try:
         event = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return NOTHING
     if not isinstance(event, dict):
         return NOTHING
@@ -112,10 +113,18 @@ def _result(event: dict[str, Any]) -> Result:
         failed=bool(event.get("is_error")) or subtype != "success",
         interrupted=reason.startswith("aborted"),
         text=text,
-        cost_usd=float(cost) if isinstance(cost, (int, float)) else None,
+        cost_usd=_finite(cost),
         turns=turns if isinstance(turns, int) else None,
         message_uuids=frozenset(map(str, uuids)) if isinstance(uuids, list) else None,
     )
+
+
+def _finite(value: object) -> float | None:
+    try:
+        number = float(value) if isinstance(value, (int, float)) else math.nan
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def cancel(request_id: str, message_uuid: str) -> str:

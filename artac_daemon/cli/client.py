@@ -52,9 +52,9 @@ def sockets(options: Namespace) -> list[str]:
     """Where to look for the daemon, in order."""
     if asked := options.socket or os.environ.get("ARTAC_SOCKET"):
         return [asked]
-    from ..host.directories import client_sockets  # with pathlib, a tenth of the whole command
+    from ..host.client_sockets import client_sockets
 
-    return [str(path) for path in client_sockets(os.environ, account())]
+    return client_sockets(os.environ, account())
 
 
 def session_path(reference: str, *rest: str) -> str:

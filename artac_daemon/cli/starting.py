@@ -56,7 +56,8 @@ def run(options: argparse.Namespace) -> int:
             ErrorKind.UNAVAILABLE,
             f"{lost.message}: whether the session was started is not known, see `artac ls`",
         ) from None
-    started = f"started {session['id']} ({session['name']})"
+    named = "" if session["name"] == session["id"] else f" ({session['name']})"
+    started = f"started {session['id']}{named}"
     if not options.wait:
         print(json_text(session) if options.json else started)
         return 0

@@ -115,6 +115,21 @@ async def _kill_whole(session: Session) -> None:
         await session.end_here(EndFacts(at=time.time(), stop=session.stop_request))
 
 
+async def abandon(session: Session) -> None:
+    """Make sure that nothing is left of a start that failed, whatever had come up of it."""
+    keeper = session.keeper
+    if not session.live or keeper is None or not processes.is_alive(keeper):
+        return
+    if session.cgroup is not None:
+        cgroups.kill(session.cgroup)
+    else:
+        for pid in [*descendants(keeper.pid), keeper.pid]:
+            _kill(pid)
+    gone = asyncio.Event()
+    processes.ExitWatch(keeper.pid, gone.set)
+    await gone.wait()
+
+
 def _its_end(session: Session) -> End:
     if session.end is None:
         raise ArtacError(ErrorKind.FAILED, f"session {session.spec.id} could not be ended")

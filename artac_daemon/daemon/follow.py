@@ -14,6 +14,8 @@ from .lines import LineReader, extent
 _TAIL = 256 * 1024
 # How much is read before others get their turn.
 _BURST = 4
+# While it grows faster than that, how long until it is looked at again, and how often in a row.
+_WAIT, _WAITS = 0.25, 8
 
 
 class Follower:
@@ -27,6 +29,7 @@ class Follower:
         self._reader: LineReader | None = None
         self._loop = asyncio.get_running_loop()
         self._scheduled = False
+        self._size = self._waited = 0
         self._watch = watch
         self._remove: Callable[[], None] = lambda: None
 
@@ -68,8 +71,29 @@ class Follower:
         self._scheduled = False
         for _ in range(_BURST):
             if self._reader is None or not self._step():
+                self._waited = 0
                 return
-        self._schedule()
+        self._scheduled = True
+        size = extent(self._path).size
+        if size > self._size and self._waited < _WAITS:
+            # A flood: reading along would take processor time from who writes it. Unwatched
+            # meanwhile, as the kernel makes an event of every write.
+            self._waited += 1
+            self._remove()
+            self._loop.call_later(_WAIT, self._resume)
+        else:
+            self._loop.call_soon(self._read)
+        self._size = size
+
+    def _resume(self) -> None:
+        if self._reader is None:
+            return
+        try:
+            self._remove = self._watch.add(self._path, self._schedule)
+        except OSError:  # removed with its session
+            self.close()
+            return
+        self._read()
 
     def _step(self) -> bool:
         assert self._reader is not None

@@ -21,8 +21,10 @@ def memory_bytes(session: Session) -> int | None:
 def pids(session: Session) -> list[int]:
     """Its processes, the keeper's first; none once its keeper is gone."""
     keeper = session.keeper
-    if not session.live or keeper is None or not processes.is_alive(keeper):
+    if not session.live or keeper is None:
         return []
-    if session.cgroup is None:
-        return [keeper.pid, *descendants(keeper.pid)]
-    return sorted(cgroups.pids(session.cgroup), key=lambda pid: pid != keeper.pid)
+    if session.cgroup is not None:
+        return sorted(cgroups.pids(session.cgroup), key=lambda pid: pid != keeper.pid)
+    if not processes.is_alive(keeper):
+        return []
+    return [keeper.pid, *descendants(keeper.pid)]

@@ -232,7 +232,7 @@ class Backend:
             log.warning("%s", warning)
 
     def _on_hangup(self) -> None:
-        asyncio.get_running_loop().create_task(self._reload())
+        self._reloading = asyncio.get_running_loop().create_task(self._reload())
 
     async def _reload(self) -> None:
         self._notifier.reloading()

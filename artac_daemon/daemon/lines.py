@@ -48,23 +48,32 @@ class OutputReader:
 
     def read(self, most: int = CHUNK) -> bytes:
         """The next bytes, b"" at the end of what is written. Leaps over a punched head."""
-        self._skip_hole()
-        data = os.pread(self._fd, most, self.offset)
-        self.offset += len(data)
-        return data
+        while True:
+            self._skip_hole()
+            data = os.pread(self._fd, most, self.offset)
+            # The head may have been punched while it was read, and what is punched reads as zeros.
+            # It goes from the front only: if the first byte is still there, all of them were.
+            if not self._skip_hole():
+                self.offset += len(data)
+                return data
 
     def byte_before(self, offset: int) -> bytes:
         """The byte just before an offset; b"" beyond the end."""
         return os.pread(self._fd, 1, offset - 1)
 
-    def _skip_hole(self) -> None:
+    def _skip_hole(self) -> bool:
+        """Go on to the next byte that is there; whether that was a leap."""
+        # Before the look for data: what is written after that look is no hole.
+        size = os.fstat(self._fd).st_size
         try:
             first = os.lseek(self._fd, self.offset, os.SEEK_DATA)
         except OSError:  # ENXIO: at the end, or nothing but a hole up to it
-            first = max(self.offset, os.fstat(self._fd).st_size)
-        if first > self.offset:
-            self.dropped += first - self.offset
-            self.offset = first
+            first = max(self.offset, size)
+        if first <= self.offset:
+            return False
+        self.dropped += first - self.offset
+        self.offset = first
+        return True
 
 
 class LineReader:

@@ -149,18 +149,17 @@ def _option_value(key: str, value: Any) -> str:
 
 
 def _kind(key: str, value: Any) -> Kind:
-    try:
-        return Kind(value)
-    except ValueError:
-        raise _bad(f"{key} must be headless or terminal, found {_shown(value)}") from None
+    kinds = {kind.value: kind for kind in Kind}
+    if not isinstance(value, str) or value not in kinds:
+        raise _bad(f"{key} must be {' or '.join(kinds)}, found {_shown(value)}")
+    return kinds[value]
 
 
 def _permission_mode(key: str, value: Any) -> str:
-    try:
-        return PermissionMode(value).value
-    except ValueError:
-        allowed = ", ".join(mode.value for mode in PermissionMode)
-        raise _bad(f"{key} must be one of {allowed}; found {_shown(value)}") from None
+    modes = [mode.value for mode in PermissionMode]
+    if not isinstance(value, str) or value not in modes:
+        raise _bad(f"{key} must be one of {', '.join(modes)}; found {_shown(value)}")
+    return value
 
 
 def _texts(key: str, value: Any) -> tuple[str, ...]:
@@ -187,7 +186,9 @@ def _size(key: str, value: Any) -> tuple[int, int]:
 
 
 def _shown(value: Any) -> str:
-    return repr(value)[:60]
+    if isinstance(value, (str, int, float, bool)):
+        return repr(value)[:60]
+    return f"a {type(value).__name__}"  # what it holds may be nested deeper than repr() goes
 
 
 def _bad(what: str) -> ArtacError:

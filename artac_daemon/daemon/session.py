@@ -206,6 +206,10 @@ class Session:
         self._on_end.append(callback)
         return lambda: self._on_end.remove(callback) if callback in self._on_end else None
 
+    def forget_callbacks(self) -> None:
+        """Tell nobody of its end: it has never been a session for anyone."""
+        self._on_end.clear()
+
     def watch_growth(self, path: Path, callback: Callable[[], None]) -> Callable[[], None]:
         """Call back whenever something was written to one of its files."""
         try:

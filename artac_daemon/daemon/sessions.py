@@ -37,7 +37,6 @@ class Sessions:
         self.places = places
         self._growth = growth
         self._table: dict[str, Session] = {}
-        self._starting = 0
         self._background: set[asyncio.Task[None]] = set()
 
     def all(self) -> list[Session]:
@@ -77,20 +76,17 @@ class Sessions:
         """Start a session: on disk, in its place, checked, and only then Claude."""
         executable = self._admit(request)
         spec = self._spec(request, by)
-        self._starting += 1
         try:
             self.store.prepare(spec.id)
             session = self.make(spec)
             try:
                 await self._start(session, executable, request)
             except (TimeoutError, ArtacError, OSError, asyncio.CancelledError) as error:
-                raise self._undo(session, error) from None
+                raise await self._undo(session, error) from None
         except OSError as error:
             raise ArtacError(
                 ErrorKind.FAILED, f"session could not be written to disk: {error.strerror}"
             ) from None
-        finally:
-            self._starting -= 1
         log.info(
             "session started (%s, %s) in %s",
             spec.kind.value,
@@ -153,7 +149,7 @@ class Sessions:
         if self.draining:
             raise ArtacError(ErrorKind.UNAVAILABLE, "the backend is stopping: nothing is started")
         running = len(self.live())
-        if running + self._starting >= self.settings.max_sessions:
+        if running >= self.settings.max_sessions:
             raise ArtacError(
                 ErrorKind.LIMIT,
                 f"{running} sessions are running, max_sessions allows {self.settings.max_sessions}",
@@ -249,13 +245,12 @@ class Sessions:
         )
         session.launched(reply)
 
-    def _undo(self, session: Session, error: BaseException) -> BaseException:
-        """A start that failed leaves nothing: its keeper ends when its link is closed.
-
-        Returns what to tell: the keeper's own reason where it has left one.
-        """
-        facts = self.store.read(session.spec.id).end
+    async def _undo(self, session: Session, error: BaseException) -> BaseException:
+        """Leave nothing of a start that failed; what to tell, the keeper's own reason first."""
         self._table.pop(session.spec.id, None)
+        session.forget_callbacks()
+        await ending.abandon(session)
+        facts = self.store.read(session.spec.id).end
         session.release()
         try:
             self.store.remove(session.spec.id)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..model.errors import printable
 from ..model.setting_kinds import HiddenValues, Raw
 from ..model.setting_layers import (
     Given,
@@ -16,7 +17,6 @@ from ..model.setting_layers import (
     Resolved,
     config_error,
     merge,
-    printable,
     setting_of_variable,
 )
 from .directories import config_directory

@@ -1,7 +1,4 @@
-"""Where configuration, state and the API's socket are.
-
-The client imports this on every command, so it must not pull in YAML or dotenv.
-"""
+"""Where configuration, state and the API's socket are."""
 
 from __future__ import annotations
 
@@ -9,14 +6,11 @@ import os
 import pwd
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..model.errors import ArtacError, ErrorKind
+from ..model.settings import Settings
+from .client_sockets import SOCKET_NAME
 
-if TYPE_CHECKING:
-    from ..model.settings import Settings
-
-SOCKET_NAME = "artac.sock"
 # sockaddr_un holds 108 bytes, the last of them NUL.
 _LONGEST_SOCKET_PATH = 107
 
@@ -77,18 +71,3 @@ def socket_path(settings: Settings, environ: Mapping[str, str]) -> Path:
         problem = f"socket: {str(path)!r} is longer than {_LONGEST_SOCKET_PATH} bytes"
         raise ArtacError(ErrorKind.CONFIG, problem)
     return path
-
-
-def client_sockets(environ: Mapping[str, str], user: str) -> list[Path]:
-    """The sockets a client of `user` tries, in order: the user's own service, then the system's."""
-    if asked := environ.get("ARTAC_SOCKET"):
-        return [Path(asked)]
-    runtime = _base(environ, "XDG_RUNTIME_DIR") or Path(f"/run/user/{os.getuid()}")
-    candidates = [runtime / "artac" / SOCKET_NAME]
-    try:
-        candidates.append(_user_state(environ) / SOCKET_NAME)
-    except ArtacError:
-        pass  # Without a home directory no daemon can have used that place.
-    candidates.append(Path(f"/run/artac@{user}") / SOCKET_NAME)
-    candidates.append(Path("/run/artac") / SOCKET_NAME)
-    return candidates

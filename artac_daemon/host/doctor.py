@@ -160,6 +160,7 @@ def _delegation(settings: Settings, embedded: bool, in_service: bool) -> list[Ch
         directory = cgroups.absolute(group)
         delegated = os.access(directory, os.W_OK) and os.access(directory / "cgroup.procs", os.W_OK)
         controllers = (directory / "cgroup.controllers").read_text().split()
+        offered = (cgroups.absolute("/") / "cgroup.controllers").read_text().split()
     except (ArtacError, OSError) as error:
         detail = f"the cgroup of {whose} is not there ({error})"
         status = Status.FAIL if in_service else Status.SKIP
@@ -167,21 +168,23 @@ def _delegation(settings: Settings, embedded: bool, in_service: bool) -> list[Ch
     first = Check(name, Status.OK, f"the cgroup of {whose} is this account's own")
     if not delegated:
         first = Check(name, Status.FAIL, f"the cgroup of {whose} is not delegated", fix)
-    return [first, controllers_check(controllers, whose)]
+    return [first, controllers_check(controllers, offered, whose)]
 
 
-def controllers_check(available: list[str], whose: str) -> Check:
+def controllers_check(available: list[str], offered: list[str], whose: str) -> Check:
     """Which controllers of those that count or limit sessions are missing there."""
     missing = [name for name in _CONTROLLERS if name not in available]
     if not missing:
         return Check("controllers", Status.OK, f"{', '.join(_CONTROLLERS)} in {whose}")
-    return Check(
-        "controllers",
-        Status.WARN,
+    detail = (
         f"{', '.join(missing)} not available in {whose}: "
-        "memory is counted by process, and such limits do not hold",
-        f"systemctl edit {whose}  # [Service] Delegate=memory pids cpu",
+        "memory is counted by process, and such limits do not hold"
     )
+    fix = f"systemctl edit {whose}  # [Service] Delegate=memory pids cpu"
+    if not set(missing) & set(offered):
+        detail = f"this machine offers no {', '.join(missing)} controller: {detail}"
+        fix = "cat /sys/fs/cgroup/cgroup.controllers  # on the host, if this is a container"
+    return Check("controllers", Status.WARN, detail, fix)
 
 
 async def _claude(settings: Settings, environ: Mapping[str, str]) -> Check:

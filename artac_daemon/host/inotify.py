@@ -11,6 +11,8 @@ from pathlib import Path
 
 _IN_MODIFY = 0x2
 _IN_Q_OVERFLOW = 0x4000
+# After events were heard, how long until more are listened for (seconds).
+_PAUSE = 0.01
 _EVENT = struct.Struct("iIII")
 
 Callback = Callable[[], None]
@@ -24,6 +26,7 @@ class GrowthWatch:
         self._fd: int = self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
         if self._fd < 0:
             raise OSError(ctypes.get_errno(), "inotify_init1")
+        self._pause: asyncio.TimerHandle | None = None
         self._callbacks: dict[int, list[Callback]] = {}
         asyncio.get_running_loop().add_reader(self._fd, self._on_events)
 
@@ -44,6 +47,8 @@ class GrowthWatch:
         return remove
 
     def close(self) -> None:
+        if self._pause is not None:
+            self._pause.cancel()
         asyncio.get_running_loop().remove_reader(self._fd)
         os.close(self._fd)
 
@@ -60,6 +65,10 @@ class GrowthWatch:
             if mask & _IN_Q_OVERFLOW:
                 grown.update(self._callbacks)
             grown.add(watch)
+        # The kernel merges what comes meanwhile; else a busy writer would wake us at every write.
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._fd)
+        self._pause = loop.call_later(_PAUSE, loop.add_reader, self._fd, self._on_events)
         for watch in grown:
             for callback in list(self._callbacks.get(watch, ())):
                 callback()

@@ -66,7 +66,11 @@ class StderrHandler(logging.StreamHandler):  # type: ignore[type-arg]
         session = getattr(record, "artac_session", "")
         if session and session not in text:
             text = f"{text} [{session}]"
-        return text if self._plain else f"<{_priority(record.levelno)}>{text}"
+        if self._plain:
+            return text
+        # Each line has a level of its own for who reads this, so none may do without.
+        level = f"<{_priority(record.levelno)}>"
+        return "\n".join(level + line for line in text.splitlines())
 
 
 def set_up(level: str, identifier: str = "artacd") -> None:

@@ -74,8 +74,12 @@ def resident_bytes(pids: list[int]) -> int:
     total = 0
     for pid in pids:
         try:
-            with open(f"/proc/{pid}/statm", "rb") as statm:
-                total += int(statm.read().split()[1]) * page
+            # Not open(): a list of sessions reads hundreds of these.
+            fd = os.open(f"/proc/{pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                total += int(os.read(fd, 256).split()[1]) * page
+            finally:
+                os.close(fd)
         except (OSError, IndexError):
             continue
     return total

@@ -28,6 +28,9 @@ from ..model.session import ID_ALPHABET, ID_LENGTH, Identity, SessionSpec, StopR
 # A record is a few hundred bytes; more than this is not one of ours.
 _MAX_RECORD = 1024 * 1024
 
+# What reading a file can come to that holds anything at all.
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError)
+
 T = TypeVar("T")
 
 
@@ -126,7 +129,7 @@ class Store:
                 return parse(_load(directory / name))
             except FileNotFoundError:
                 return None
-            except (OSError, ValueError, KeyError, TypeError) as error:
+            except _DAMAGE as error:
                 damage.append(f"{name}: {error}")
                 return None
 
@@ -147,8 +150,16 @@ class Store:
         return _make_private(self.directory(session_id))
 
     def remove(self, session_id: str) -> None:
-        """Delete an ended session's directory."""
-        shutil.rmtree(self.directory(session_id))
+        """Delete an ended session's directory; FileNotFoundError when there is none."""
+        directory = self.directory(session_id)
+        while True:
+            try:
+                shutil.rmtree(directory)
+                return
+            except FileNotFoundError:
+                # Its keeper is just leaving and takes its socket away itself.
+                if not directory.exists():
+                    raise
 
     def set_aside(self, session_id: str) -> Path:
         """Move a whole damaged session out of the way; where it is now."""

@@ -17,11 +17,12 @@ _BLOCK = 4096
 
 def head(fd: int) -> int:
     """The offset of the oldest byte that is still there."""
+    size = os.fstat(fd).st_size  # before the look for data: what is written after it is no hole
     try:
         return os.lseek(fd, 0, os.SEEK_DATA)
     except OSError as error:
         if error.errno == errno.ENXIO:  # nothing but a hole, or empty
-            return os.fstat(fd).st_size
+            return size
         raise
 
 

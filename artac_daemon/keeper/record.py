@@ -9,8 +9,9 @@ import os
 def write(directory: str, name: str, content: dict[str, object], durable: bool = True) -> None:
     """Write a file of that directory; a durable one is on disk (data and name) on return."""
     path = os.path.join(directory, name)
-    temporary = os.path.join(directory, f".{name}.new")
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    # A name of its own: two requests may be noting the same thing at the same time.
+    temporary = os.path.join(directory, f".{name}.{os.urandom(4).hex()}")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         data = memoryview((json.dumps(content) + "\n").encode())
         while data:

@@ -67,7 +67,7 @@ class Decoder:
 def _object(body: bytes) -> dict[str, object]:
     try:
         message = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise WireError(f"a message that is not JSON: {error}") from None
     if not isinstance(message, dict):
         raise WireError("a message that is not an object")

@@ -30,13 +30,18 @@ class ErrorKind(Enum):
         return next((kind for kind in cls if kind.wire == wire), cls.FAILED)
 
 
+def printable(text: str) -> str:
+    """The text on one line, with everything unprintable in it escaped."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
 class ArtacError(Exception):
-    """Something that a user can be told in one line."""
+    """Something that a user can be told in one line, whatever names and values are in it."""
 
     def __init__(self, kind: ErrorKind, message: str) -> None:
-        super().__init__(message)
         self.kind = kind
-        self.message = message
+        self.message = printable(message)
+        super().__init__(self.message)
 
 
 class TurnExit:

@@ -14,6 +14,8 @@ ID_LENGTH = 6
 # No vowels and no look-alikes (0/o, 1/l): an id is read aloud and never spells a word.
 ID_ALPHABET = "23456789bcdfghjkmnpqrstvwxz"
 
+_LARGEST_PID = 4 * 1024 * 1024  # PID_MAX_LIMIT of the kernel
+
 _ID = re.compile(rf"[{ID_ALPHABET}]{{{ID_LENGTH}}}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 NAME_RULE = "1 to 63 letters, digits, '.', '_' or '-', starting with a letter or a digit"
@@ -83,7 +85,10 @@ class Identity:
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Identity:
-        return cls(int(raw["pid"]), int(raw["start_time"]), str(raw["boot_id"]))
+        identity = cls(int(raw["pid"]), int(raw["start_time"]), _text(raw, "boot_id"))
+        if not 0 < identity.pid <= _LARGEST_PID:
+            raise ValueError(f"{identity.pid} is not a pid")
+        return identity
 
 
 @dataclass(frozen=True)

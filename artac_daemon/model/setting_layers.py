@@ -63,14 +63,9 @@ def _suggestion(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def printable(text: str) -> str:
-    """The text on one line, with everything unprintable in it escaped."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
-
-
 def config_error(place: object, problem: str) -> ArtacError:
     """The error for something wrong at `place`; its message is one line."""
-    return ArtacError(ErrorKind.CONFIG, printable(f"{place}: {problem}"))
+    return ArtacError(ErrorKind.CONFIG, f"{place}: {problem}")
 
 
 def setting_of_variable(name: str, place: object) -> str | None:

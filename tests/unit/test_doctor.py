@@ -31,9 +31,14 @@ def test_systemd_version() -> None:
 
 
 def test_missing_controllers_are_a_warning() -> None:
-    assert doctor.controllers_check(["cpu", "memory", "pids"], "x.service").status is Status.OK
-    lacking = doctor.controllers_check(["cpu"], "x.service")
+    every = ["cpu", "memory", "pids"]
+    assert doctor.controllers_check(every, every, "x.service").status is Status.OK
+    lacking = doctor.controllers_check(["cpu"], every, "x.service")
     assert lacking.status is Status.WARN and lacking.detail.startswith("memory, pids not")
+    assert "Delegate" in lacking.fix
+    poor = doctor.controllers_check([], [], "x.service")
+    assert poor.status is Status.WARN and "this machine offers no" in poor.detail
+    assert "Delegate" not in poor.fix
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""What runs inside the machine, as the service's account: each module prints its times as JSON."""
