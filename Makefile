@@ -16,7 +16,7 @@ PYTEST = $(VENV) -m pytest $(ARGS)
 
 # Container machines need root. What root runs writes nothing into a user's checkout.
 AS_ROOT = $(shell [ "$$(id -u)" = 0 ] || ! sudo -n true 2>/dev/null || echo \
-	sudo --preserve-env=CI,ARTAC_CACHE,ARTAC_NOT_RUN env "PATH=$$PATH" PYTHONDONTWRITEBYTECODE=1)
+	sudo --preserve-env=CI,ARTAC_CACHE,NOT_RUN_NOTES env "PATH=$$PATH" PYTHONDONTWRITEBYTECODE=1)
 
 .PHONY: help venv deps lint unit daemon machine test run bench install clean python
 
@@ -59,7 +59,7 @@ test: deps
 	@notes=$$(mktemp) && trap 'rm -f "$$notes"' EXIT && passed= failed= && \
 	for part in $(PARTS); do \
 		echo "== $$part =="; \
-		if ARTAC_NOT_RUN="$$notes" $(MAKE) --no-print-directory $$part; \
+		if NOT_RUN_NOTES="$$notes" $(MAKE) --no-print-directory $$part; \
 		then passed="$$passed $$part"; else failed="$$failed $$part"; fi; \
 	done; \
 	echo; echo "== summary =="; \

@@ -46,6 +46,6 @@ def pytest_terminal_summary(
     for line in lines:
         terminalreporter.line(line)
     # `make test` tells once more at its end what its parts could not run.
-    if collected := os.environ.get("ARTAC_NOT_RUN"):
+    if collected := os.environ.get("NOT_RUN_NOTES"):
         with open(collected, "a") as notes:
             notes.writelines(f"{line}\n" for line in lines)

@@ -89,21 +89,25 @@ def _is_adopted(sessions: Sessions, item: Found) -> bool:
 
 async def _look(store: Store, places: Places, session_id: str) -> Found:
     stored = store.read(session_id)
-    for mended in store.mend_modes(session_id):
-        log.warning("%s", mended)
+    try:
+        for mended in store.mend_modes(session_id):
+            log.warning("%s", mended)
+    except ArtacError as error:
+        # One directory that is not ours is no reason to host none of the others.
+        log.error("session %s: %s", session_id, error.message)
     if stored.end is not None and stored.spec is not None:
         return Found(stored, Keeper.GONE)
     try:
         link, pid = await links.connect(store.directory(session_id))
     except OSError:
-        return Found(stored, _without_socket(stored))
+        return Found(stored, _without_socket(stored, places))
     try:
         hello = await asyncio.wait_for(link.hello(), _HELLO_LIMIT)
     except TimeoutError:
-        return Found(stored, _without_socket(stored), link)
+        return Found(stored, _without_socket(stored, places), link)
     except ArtacError as error:
         log.warning("session %s: %s", session_id, error.message)
-        return Found(stored, _without_socket(stored))
+        return Found(stored, _without_socket(stored, places))
     why = _mistaken(stored, places, hello, pid)
     if why:
         log.error("session %s: not adopted: %s", session_id, why, extra=_about(stored, "refused"))
@@ -112,9 +116,15 @@ async def _look(store: Store, places: Places, session_id: str) -> Found:
     return Found(stored, Keeper.ANSWERS, link, hello)
 
 
-def _without_socket(stored: Stored) -> Keeper:
-    alive = stored.keeper is not None and processes.is_alive(stored.keeper)
-    return Keeper.SILENT if alive else Keeper.GONE
+def _without_socket(stored: Stored, places: Places) -> Keeper:
+    if stored.keeper is None or not processes.is_alive(stored.keeper):
+        return Keeper.GONE
+    if stored.spec is not None:
+        try:
+            places.cgroup(stored.id, stored.spec.placement, stored.keeper.pid)
+        except ArtacError:
+            return Keeper.MISTAKEN
+    return Keeper.SILENT
 
 
 def _mistaken(stored: Stored, places: Places, hello: links.Hello, pid: int) -> str:
@@ -211,9 +221,7 @@ async def _for_record(action: Action, item: Found, sessions: Sessions) -> None:
     elif action.verb is Verb.FINISH and stored.end is not None:
         session.conclude_quietly(stored.end)
     else:
-        facts = EndFacts(at=time.time(), lost=action.why)
-        store.write_end(spec.id, facts)
-        session.conclude(facts)
+        await session.end_here(EndFacts(at=time.time(), lost=action.why))
 
 
 def _recover(action: Action, item: Found, store: Store) -> SessionSpec | None:
@@ -235,10 +243,11 @@ def _adopt(session: Session, item: Found, sessions: Sessions) -> None:
     if item.link is None or item.hello is None:
         log.warning("its keeper is alive and silent", extra=session.about("unresponsive"))
         session.attach_unresponsive(keeper, cgroup, item.link)
-        return
-    session.attach(item.link, item.hello, cgroup)
-    session.follow(from_last_state=True)
-    log.info("session adopted (%s)", session.spec.placement.value, extra=session.about("adopted"))
+    else:
+        session.attach(item.link, item.hello, cgroup)
+        session.follow(from_last_state=True)
+        where = session.spec.placement.value
+        log.info("session adopted (%s)", where, extra=session.about("adopted"))
     if session.stop_request is not None:
         # The backend that began this stop did not live to finish it.
         sessions.finish_stop(session, session.stop_request)

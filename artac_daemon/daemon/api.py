@@ -128,7 +128,10 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         where = f"{request.method} {request.path}"
         return failure(ArtacError(kind, f"{where}: {error.reason.lower()}"))
     except ConnectionError:
-        raise
+        # The client has gone, or is to see that this answer is not whole; nobody reads this one.
+        if request.transport is not None:
+            request.transport.abort()
+        return web.Response(status=499)
     except Exception:
         log.exception("%s %s failed", request.method, request.path)
         return failure(ArtacError(ErrorKind.FAILED, "the backend failed; its log says how"))

@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import time
+from collections.abc import Awaitable
 
 from ..claude import stream
 from ..host import cgroups, processes
@@ -19,7 +20,7 @@ from ..host.store import Store
 from ..keeper.tree import descendants
 from ..model.end import End, EndFacts
 from ..model.errors import ArtacError, ErrorKind
-from ..model.session import Kind, State, StopRequest
+from ..model.session import Kind, StopRequest
 from .session import ANSWER_LIMIT, Session
 
 log = logging.getLogger("artac.session")
@@ -32,32 +33,36 @@ _INTERRUPT_AGAIN = 1.0
 async def stop(session: Session, store: Store, by: str, why: str, grace: float) -> End:
     """End it in order: the turn, the input, the process, the tree; each within the grace."""
     await _note(session, store, StopRequest(by, why, time.time()))
-    try:
-        if session.spec.kind is Kind.HEADLESS:
-            await _quiet(session, grace)
-            await session.request("close-input")
-            if await session.ended_within(grace):
-                return _its_end(session)
-        await session.request("signal", number=int(signal.SIGTERM))
+    if session.spec.kind is Kind.HEADLESS:
+        await _try(session, _quiet(session, grace))
+        await _try(session, session.request("close-input"))
         if await session.ended_within(grace):
             return _its_end(session)
-    except ArtacError as error:
-        _unless_ended(session, error)
+    await _try(session, session.request("signal", number=int(signal.SIGTERM)))
+    if await session.ended_within(grace):
+        return _its_end(session)
     return await _kill_tree(session)
 
 
 async def kill(session: Session, store: Store, by: str) -> End:
     """End it now: Claude has a moment to flush its transcript, then the whole tree goes."""
     await _note(session, store, StopRequest(by, "kill", time.time()))
-    try:
-        await session.request("signal", number=int(signal.SIGTERM))
-        await session.ended_within(_FLUSH)
-    except ArtacError as error:
-        _unless_ended(session, error)
+    await _try(session, session.request("signal", number=int(signal.SIGTERM)))
+    await session.ended_within(_FLUSH)
     return await _kill_tree(session)
 
 
+async def _try(session: Session, step: Awaitable[object]) -> None:
+    """A step that cannot be taken is no reason not to take the next, which is harder."""
+    try:
+        await step
+    except ArtacError as error:
+        if session.live:
+            log.warning("%s", error.message, extra=session.about("stop"))
+
+
 async def _note(session: Session, store: Store, request: StopRequest) -> None:
+    await session.begun()
     if not session.live:
         raise ArtacError(ErrorKind.NOT_RUNNING, f"session {session.spec.id} has ended already")
     log.info("stop asked by %s (%s)", request.by, request.why, extra=session.about("stop"))
@@ -68,10 +73,7 @@ async def _note(session: Session, store: Store, request: StopRequest) -> None:
     except OSError as error:
         # A full disk is a reason to stop sessions, not one to refuse it.
         log.error("the stop could not be noted: %s", error, extra=session.about("stop"))
-    try:
-        await session.request("stop-asked", **request.to_json())
-    except ArtacError as error:
-        _unless_ended(session, error)
+    await _try(session, session.request("stop-asked", **request.to_json()))
     session.stopping()
 
 
@@ -84,19 +86,17 @@ async def _quiet(session: Session, grace: float) -> None:
     deadline = time.monotonic() + grace
     while session.busy and session.live and (rest := deadline - time.monotonic()) > 0:
         for message_uuid in session.take_unread():
-            await session.control(stream.cancel, message_uuid)
-        await session.interrupt()
+            await session.control(stream.cancel, message_uuid, limit=rest)
+        await session.interrupt(limit=rest)
         again = time.monotonic() + min(_INTERRUPT_AGAIN, rest)
         while session.busy and session.live and (rest := again - time.monotonic()) > 0:
             await session.changed(rest)
 
 
 async def _kill_tree(session: Session) -> End:
-    try:
-        await session.request("kill-tree")
+    await _try(session, session.request("kill-tree"))
+    if session.connected:
         await session.ended_within(ANSWER_LIMIT)
-    except ArtacError as error:
-        _unless_ended(session, error)
     if session.live:
         await _kill_whole(session)
     return _its_end(session)
@@ -134,12 +134,6 @@ def _its_end(session: Session) -> End:
     if session.end is None:
         raise ArtacError(ErrorKind.FAILED, f"session {session.spec.id} could not be ended")
     return session.end
-
-
-def _unless_ended(session: Session, error: ArtacError) -> None:
-    """What a keeper that is just gone could not be told is no news."""
-    if session.live and session.state is not State.ENDED:
-        log.warning("%s", error.message, extra=session.about("stop"))
 
 
 def _kill(pid: int) -> None:

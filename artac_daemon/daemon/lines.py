@@ -90,6 +90,7 @@ class LineReader:
         # A position behind a line's end, as handed out before, is where a line starts.
         self._cut = offset > 0 and self._reader.byte_before(offset) not in (b"\n", b"")
         self.offset = offset  # behind the last line returned
+        self.gap_end = offset  # where reading went on after the latest leap
 
     @property
     def dropped(self) -> int:
@@ -110,7 +111,7 @@ class LineReader:
         if self._reader.dropped != dropped:
             self._rest.clear()
             self._cut = True
-            self.offset = self._reader.offset - len(data)
+            self.offset = self.gap_end = self._reader.offset - len(data)
         searched = len(self._rest)  # holds no line break yet
         self._rest += data
         found: list[tuple[int, bytes]] = []

@@ -15,6 +15,9 @@ from ..keeper.wire import PROTOCOL, SOCKET, Decoder, WireError, encode
 from ..model.errors import ArtacError, ErrorKind
 from ..model.session import Identity
 
+# What may wait for a keeper that is stopped or stuck (bytes).
+_MOST_UNSENT = 16 * 1024 * 1024
+
 
 @dataclass(frozen=True)
 class Hello:
@@ -28,12 +31,13 @@ class Hello:
 
 
 class Link(asyncio.Protocol):
-    """One connection. `on_event` gets every event but `hello`; `on_close` is called once."""
+    """One connection. Events but `hello`, and its close, wait for whoever listens to it."""
 
     def __init__(self) -> None:
-        self.on_event: Callable[[dict[str, Any]], None] = lambda event: None
-        self.on_close: Callable[[], None] = lambda: None
         self.closed = False
+        self._on_event: Callable[[dict[str, Any]], None] | None = None
+        self._on_close: Callable[[], None] | None = None
+        self._unheard: list[dict[str, Any]] = []
         self._loop = asyncio.get_running_loop()
         self._hello: asyncio.Future[Hello] = self._loop.create_future()
         self._decoder = Decoder()
@@ -45,10 +49,29 @@ class Link(asyncio.Protocol):
         """The keeper's first word; ArtacError when the connection ends without one."""
         return await asyncio.shield(self._hello)
 
+    def listen(
+        self, on_event: Callable[[dict[str, Any]], None], on_close: Callable[[], None]
+    ) -> None:
+        """Hear every event, those of before too, and the close, once, even if it is past."""
+        self._on_event, self._on_close = on_event, on_close
+        unheard, self._unheard = self._unheard, []
+        for event in unheard:
+            on_event(event)
+        if self.closed:
+            self._tell_closed()
+
+    def ignore(self) -> None:
+        """Hear nothing any more."""
+        self._on_event, self._on_close = (lambda event: None), (lambda: None)
+
     async def request(self, op: str, **content: Any) -> dict[str, Any]:
         """Ask the keeper; ArtacError(NOT_RUNNING) when it is gone, its own error otherwise."""
         if self.closed or self._transport is None:
             raise ArtacError(ErrorKind.NOT_RUNNING, "the session has ended")
+        if self._transport.get_write_buffer_size() > _MOST_UNSENT:
+            raise ArtacError(
+                ErrorKind.LIMIT, "the session's keeper is not reading: try again later"
+            )
         self._number += 1
         number = self._number
         reply: asyncio.Future[dict[str, Any]] = self._loop.create_future()
@@ -89,14 +112,22 @@ class Link(asyncio.Protocol):
         if not self._hello.done():
             self._hello.set_exception(gone)
             self._hello.exception()  # nobody may be waiting for it
-        self.on_close()
+        self._tell_closed()
+
+    def _tell_closed(self) -> None:
+        if self._on_close is not None:
+            told, self._on_close = self._on_close, lambda: None
+            told()
 
     def _on_message(self, message: dict[str, Any]) -> None:
         if message.get("event") == "hello":
             if not self._hello.done():
                 self._take_hello(message)
         elif "event" in message:
-            self.on_event(message)
+            if self._on_event is None:
+                self._unheard.append(message)
+            else:
+                self._on_event(message)
         else:
             reply = self._replies.get(message.get("reply", 0))
             if reply is not None and not reply.done():

@@ -56,7 +56,13 @@ class Session:
         self._unread: set[str] = set()  # accepted, and not yet taken up by Claude
         self._sent: dict[str, int] = {}
         self._keeper_gone = False
+        self._begun = asyncio.Event()  # it was started, or its start has failed
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def connected(self) -> bool:
+        """Whether its keeper is spoken to."""
+        return self._link is not None
 
     @property
     def live(self) -> bool:
@@ -68,12 +74,13 @@ class Session:
         """Take up a keeper whose identity and cgroup were checked."""
         self.keeper, self.claude, self.cgroup = hello.keeper, hello.claude, cgroup
         self._link = link
-        link.on_event = self._on_event
-        link.on_close = self._on_link_closed
         if self.spec.kind is Kind.TERMINAL:
             self._become(State.RUNNING)
         elif self.state is State.UNRESPONSIVE:
             self._become(self._claude_state)
+        if hello.claude is not None:
+            self._begun.set()
+        link.listen(self._on_event, self._on_link_closed)
 
     def attach_unresponsive(
         self, keeper: Identity, cgroup: Path | None, link: links.Link | None
@@ -81,6 +88,7 @@ class Session:
         """A keeper that is alive and has not answered: shown as such until it does."""
         self.keeper, self.cgroup = keeper, cgroup
         self._become(State.UNRESPONSIVE)
+        self._begun.set()
         self._watch_exit()
         if link is not None:
             self._start(self._await_hello(link))
@@ -97,10 +105,15 @@ class Session:
         """The keeper has started Claude."""
         self.claude = Identity.from_json(reply["claude"])
         self.follow(from_last_state=False)
+        self._begun.set()
+
+    async def begun(self) -> None:
+        """Wait for a start under way to succeed or fail."""
+        await self._begun.wait()
 
     def follow(self, from_last_state: bool) -> None:
         """Read the session's state from its output, from now on."""
-        if self.spec.kind is not Kind.HEADLESS:
+        if self.spec.kind is not Kind.HEADLESS or not self.live:
             return
         if self._follower is not None:
             self._follower.close()
@@ -129,6 +142,7 @@ class Session:
 
     def release(self) -> None:
         """Let go of the keeper without a word to it: it and its session go on."""
+        self._begun.set()
         for task in self._tasks:
             task.cancel()
         if self._follower is not None:
@@ -138,7 +152,7 @@ class Session:
             self._exit.cancel()
             self._exit = None
         if self._link is not None:
-            self._link.on_close = lambda: None
+            self._link.ignore()
             self._link.close()
             self._link = None
 
@@ -170,12 +184,12 @@ class Session:
             self._claude_says(State.WORKING)
         return {"uuid": message_uuid, "offset": offset, "duplicate": duplicate}
 
-    async def interrupt(self) -> None:
+    async def interrupt(self, limit: float | None = None) -> None:
         """End the running turn; nothing happens to an idle session."""
         if self.spec.kind is Kind.TERMINAL:
-            await self.request("write", key="", line="\x1b")
+            await self.request("write", limit, key="", line="\x1b")
             return
-        await self.control(stream.interrupt)
+        await self.control(stream.interrupt, limit=limit)
 
     def stopping(self) -> None:
         """Somebody wants it to end."""
@@ -214,8 +228,8 @@ class Session:
         """Call back whenever something was written to one of its files."""
         try:
             return self._growth.add(path, callback)
-        except OSError:
-            return lambda: None  # an ended session's file, or one that is not there
+        except FileNotFoundError:
+            return lambda: None  # nothing was started, so nothing will be written
 
     # What it looks like
 
@@ -224,12 +238,18 @@ class Session:
 
     # Within
 
-    async def request(self, op: str, **content: Any) -> dict[str, Any]:
+    async def request(self, op: str, limit: float | None = None, **content: Any) -> dict[str, Any]:
+        """Ask its keeper, waiting for a start under way and at most `limit` seconds.
+
+        Without a limit a `write` waits for Claude to read, anything else for a moment.
+        """
+        await self.begun()
         if self._link is None:
             if self.live and self.state is State.UNRESPONSIVE:
                 raise ArtacError(ErrorKind.UNAVAILABLE, f"the keeper of {self.spec.id} is silent")
             raise ArtacError(ErrorKind.NOT_RUNNING, f"session {self.spec.id} has ended")
-        limit = None if op == "write" else ANSWER_LIMIT
+        if limit is None and op != "write":
+            limit = ANSWER_LIMIT
         try:
             return await asyncio.wait_for(self._link.request(op, **content), limit)
         except TimeoutError:
@@ -237,9 +257,12 @@ class Session:
                 ErrorKind.UNAVAILABLE, f"the keeper of {self.spec.id} does not answer"
             ) from None
 
-    async def control(self, line: Callable[..., str], *content: str) -> None:
+    async def control(
+        self, line: Callable[..., str], *content: str, limit: float | None = None
+    ) -> None:
+        """Write a control request to Claude."""
         request_id = stream.new_uuid()
-        await self.request("write", key=request_id, line=line(request_id, *content))
+        await self.request("write", limit, key=request_id, line=line(request_id, *content))
 
     @property
     def busy(self) -> bool:
@@ -251,8 +274,13 @@ class Session:
         return await self.wait_for(frozenset({State.ENDED}), seconds) and not self.live
 
     def _on_event(self, event: dict[str, Any]) -> None:
-        if event.get("event") == "ended":
-            self._conclude_from_disk()
+        if event.get("event") == "ended" and not self._conclude_from_disk():
+            # A full disk: the keeper could not write down what it tells.
+            try:
+                facts = EndFacts.from_json(event["end"])
+            except (KeyError, ValueError, TypeError, OverflowError):
+                return
+            self._start(self.end_here(facts))
 
     def _conclude_from_disk(self) -> bool:
         """The keeper wrote the end down before it told anyone."""
@@ -317,7 +345,7 @@ class Session:
 
     async def end_here(self, facts: EndFacts) -> None:
         """End what a dead keeper left, and write the end that it could not."""
-        if self.end is not None:
+        if self.end is not None or self._conclude_from_disk():
             return
         if self.cgroup is not None:
             cgroups.thaw(self.cgroup)

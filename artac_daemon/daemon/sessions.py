@@ -13,6 +13,7 @@ from ..claude import command, stream
 from ..host import processes, workdir
 from ..host.inotify import GrowthWatch
 from ..host.store import Store
+from ..model.end import EndFacts
 from ..model.errors import ArtacError, ErrorKind
 from ..model.session import Kind, LaunchRequest, Placement, SessionSpec, StopRequest, check_name
 from ..model.settings import Settings
@@ -162,7 +163,7 @@ class Sessions:
                         ErrorKind.CONFLICT,
                         f"session {session.spec.id} is running under the name {request.name!r}",
                     )
-        command.check_args(request.claude_args)
+        command.check_args((*self.settings.claude_args, *request.claude_args))
         try:
             return command.find(self.settings.claude_code_path)
         except ArtacError as error:
@@ -251,7 +252,7 @@ class Sessions:
         session.forget_callbacks()
         await ending.abandon(session)
         facts = self.store.read(session.spec.id).end
-        session.release()
+        session.conclude(facts or EndFacts(at=time.time(), error="its start failed"))
         try:
             self.store.remove(session.spec.id)
         except OSError as problem:

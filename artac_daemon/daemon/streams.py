@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import socket
+import select
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -52,8 +51,8 @@ async def reader_slot(request: web.Request) -> AsyncIterator[None]:
 async def while_connected(request: web.Request, work: Coroutine[Any, Any, T]) -> T:
     """Await something for as long as the client waits for it too.
 
-    aiohttp 3.8 does not tell a handler that its client has gone. A client that waits for an answer
-    sends nothing, so its socket becomes readable only when it is closed.
+    aiohttp 3.8 does not tell a handler that its client has gone. EPOLLRDHUP does, whatever else the
+    client has sent before it went.
     """
     loop = asyncio.get_running_loop()
     transport = request.transport
@@ -61,29 +60,17 @@ async def while_connected(request: web.Request, work: Coroutine[Any, Any, T]) ->
     if transport is None:
         task.cancel()
         raise ConnectionResetError("the client has gone")
-    watched = os.dup(transport.get_extra_info("socket").fileno())
-
-    def look() -> None:
-        with socket.socket(fileno=os.dup(watched)) as peer:
-            try:
-                gone = peer.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-            except BlockingIOError:
-                return
-            except OSError:
-                gone = True
-        loop.remove_reader(watched)
-        if gone:
-            task.cancel()
-
-    loop.add_reader(watched, look)
+    hangup = select.epoll()
+    hangup.register(transport.get_extra_info("socket").fileno(), select.EPOLLRDHUP)
+    loop.add_reader(hangup.fileno(), task.cancel)
     try:
         return await task
     except asyncio.CancelledError:
         task.cancel()
         raise
     finally:
-        loop.remove_reader(watched)
-        os.close(watched)
+        loop.remove_reader(hangup.fileno())
+        hangup.close()
 
 
 async def output(request: web.Request) -> web.StreamResponse:
@@ -160,7 +147,7 @@ async def _tell(session: Session, start: int, follow: bool, response: web.Stream
                 if reader.dropped > told:
                     lost, told = reader.dropped - told, reader.dropped
                     note = json.dumps({"bytes": lost})
-                    await _write(response, _event("dropped", reader.offset, note))
+                    await _write(response, _event("dropped", reader.gap_end, note))
                 for offset, line in lines:
                     await _write(response, _event("", offset, line.decode("utf-8", "replace")))
                 if not reader.more:

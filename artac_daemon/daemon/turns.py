@@ -38,7 +38,10 @@ async def turn(session: Session, message_uuid: str, offset: int, seconds: float 
     ArtacError(NOT_FOUND) when the part of the output that would tell was dropped.
     """
     deadline = None if seconds is None else time.monotonic() + seconds
-    reader = LineReader(session.output, offset)
+    try:
+        reader = LineReader(session.output, offset)
+    except FileNotFoundError:  # it ended before Claude was started
+        return Turn(message_uuid, "session-ended", "", None, 0)
     growth = Growth(session)
     try:
         return await _search(session, reader, growth, message_uuid, deadline)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import errno
 import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
+
+from ..model.errors import ArtacError, ErrorKind
 
 _IN_MODIFY = 0x2
 _IN_Q_OVERFLOW = 0x4000
@@ -31,10 +34,20 @@ class GrowthWatch:
         asyncio.get_running_loop().add_reader(self._fd, self._on_events)
 
     def add(self, path: Path, callback: Callback) -> Callable[[], None]:
-        """Watch a file; call what is returned to stop. OSError when it cannot be watched."""
+        """Watch a file; call what is returned to stop.
+
+        OSError for a file that is not there, ArtacError(LIMIT) when the account has no watch left.
+        """
         watch: int = self._libc.inotify_add_watch(self._fd, os.fsencode(path), _IN_MODIFY)
         if watch < 0:
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(path))
+            number = ctypes.get_errno()
+            if number == errno.ENOSPC:
+                raise ArtacError(
+                    ErrorKind.LIMIT,
+                    "no inotify watch is left for this account: "
+                    "raise it with `sysctl fs.inotify.max_user_watches`",
+                )
+            raise OSError(number, os.strerror(number), str(path))
         self._callbacks.setdefault(watch, []).append(callback)
 
         def remove() -> None:

@@ -12,6 +12,9 @@ class Notifier:
 
     def __init__(self) -> None:
         self._notifier = sdnotify.SystemdNotifier()
+        if self._notifier.socket is not None:
+            # A service manager that is not reading must not stop the event loop.
+            self._notifier.socket.setblocking(False)
 
     def ready(self, status: str) -> None:
         self._send("READY=1", _status(status))

@@ -117,7 +117,8 @@ class Store:
 
     def ids(self) -> list[str]:
         """Every session directory, sorted; what is not named by an id is none of ours."""
-        return sorted(entry.name for entry in os.scandir(self.sessions) if is_id(entry.name))
+        entries = [entry for entry in os.scandir(self.sessions) if is_id(entry.name)]
+        return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
 
     def read(self, session_id: str) -> Stored:
         """What is on disk of a session; damage is reported, never raised."""

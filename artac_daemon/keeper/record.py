@@ -18,9 +18,12 @@ def write(directory: str, name: str, content: dict[str, object], durable: bool =
             data = data[os.write(fd, data) :]
         if durable:
             os.fsync(fd)
+        os.rename(temporary, path)
+    except OSError:
+        os.unlink(temporary)
+        raise
     finally:
         os.close(fd)
-    os.rename(temporary, path)
     if not durable:
         return
     sync_directory(directory)

@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import socket
+import struct
 import time
 
 from . import child, journal, output, record
@@ -114,7 +115,7 @@ class Session:
             return
         try:
             handler(link, message)
-        except (KeyError, ValueError, TypeError) as error:
+        except (KeyError, ValueError, TypeError, OverflowError, OSError, struct.error) as error:
             link.send({"reply": number, "error": "malformed", "detail": repr(error)})
 
     # Starting
@@ -194,9 +195,11 @@ class Session:
 
     def _end_input(self) -> None:
         if self._input is not None and self._input.fd >= 0:
-            if not self._input:
-                self._loop.forget(self._input.fd)
+            fd = self._input.fd
             self._input.close()
+            if self._input.fd < 0:
+                # Before anything else is opened: it would get this number, and find it taken.
+                self._loop.forget(fd)
 
     def _close_input(self, link: Link, message: dict[str, object]) -> None:
         self._end_input()
@@ -227,7 +230,9 @@ class Session:
         return bool(data) or None
 
     def _resize(self, link: Link, message: dict[str, object]) -> None:
-        if self._child is not None:
+        if self._child is None or not os.isatty(self._child.control):
+            raise ValueError("no terminal")
+        else:
             columns, rows = int(str(message["columns"])), int(str(message["rows"]))
             child.set_size(self._child.control, columns, rows)
         link.send({"reply": message["id"]})

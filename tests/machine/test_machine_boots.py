@@ -91,9 +91,9 @@ def test_the_journal_is_waited_for(machine: Machine) -> None:
     machine.ns("logger", "--tag=probe", "a line")
     start = machine.journal_cursor()
     with pytest.raises(TimeoutError):
-        machine.wait_journal("--identifier=probe", contains="a line", after=start, timeout=0.3)
+        machine.wait_journal("SYSLOG_IDENTIFIER=probe", contains="a line", after=start, timeout=0.3)
     machine.ns("logger", "--tag=probe", "a line")
-    entry = machine.wait_journal("--identifier=probe", contains="a line", after=start)
+    entry = machine.wait_journal("SYSLOG_IDENTIFIER=probe", contains="a line", after=start)
     assert entry["MESSAGE"] == "a line"
     assert len(machine.journal("SYSLOG_IDENTIFIER=probe")) == 2
 
