@@ -85,8 +85,9 @@ from artac_daemon.$(1).main import main
 
 sys.exit(main())
 endef
-export ARTAC_LAUNCHER = $(call launcher,cli)
-export ARTACD_LAUNCHER = $(call launcher,daemon)
+# For the recipe only: artac itself refuses variables of its own naming that it does not know.
+install: export LAUNCHER_OF_ARTAC = $(call launcher,cli)
+install: export LAUNCHER_OF_ARTACD = $(call launcher,daemon)
 
 install: python
 	@set -e; \
@@ -100,8 +101,8 @@ install: python
 	put systemd/tmpfiles.d $(PREFIX)/lib/tmpfiles.d; \
 	put systemd/catalog $(PREFIX)/lib/systemd/catalog; \
 	install -d "$(DESTDIR)$(BINDIR)"; \
-	printf '%s\n' "$$ARTAC_LAUNCHER" >"$(DESTDIR)$(BINDIR)/artac"; \
-	printf '%s\n' "$$ARTACD_LAUNCHER" >"$(DESTDIR)$(BINDIR)/artacd"; \
+	printf '%s\n' "$$LAUNCHER_OF_ARTAC" >"$(DESTDIR)$(BINDIR)/artac"; \
+	printf '%s\n' "$$LAUNCHER_OF_ARTACD" >"$(DESTDIR)$(BINDIR)/artacd"; \
 	chmod 755 "$(DESTDIR)$(BINDIR)/artac" "$(DESTDIR)$(BINDIR)/artacd"; \
 	config="$(DESTDIR)$(SYSCONFDIR)/artac"; install -d "$$config"; \
 	[ -e "$$config/artac.yaml" ] || install -m 644 etc/artac.yaml "$$config/artac.yaml"; \

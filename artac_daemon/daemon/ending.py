@@ -32,6 +32,22 @@ _INTERRUPT_AGAIN = 1.0
 
 async def stop(session: Session, store: Store, by: str, why: str, grace: float) -> End:
     """End it in order: the turn, the input, the process, the tree; each within the grace."""
+    end = await _stop(session, store, by, why, grace)
+    await _left(session)
+    return end
+
+
+async def kill(session: Session, store: Store, by: str) -> End:
+    """End it now: Claude has a moment to flush its transcript, then the whole tree goes."""
+    await _note(session, store, StopRequest(by, "kill", time.time()))
+    await _try(session, session.request("signal", number=int(signal.SIGTERM)))
+    await session.ended_within(_FLUSH)
+    end = await _kill_tree(session)
+    await _left(session)
+    return end
+
+
+async def _stop(session: Session, store: Store, by: str, why: str, grace: float) -> End:
     await _note(session, store, StopRequest(by, why, time.time()))
     if session.spec.kind is Kind.HEADLESS:
         await _try(session, _quiet(session, grace))
@@ -41,14 +57,6 @@ async def stop(session: Session, store: Store, by: str, why: str, grace: float) 
     await _try(session, session.request("signal", number=int(signal.SIGTERM)))
     if await session.ended_within(grace):
         return _its_end(session)
-    return await _kill_tree(session)
-
-
-async def kill(session: Session, store: Store, by: str) -> End:
-    """End it now: Claude has a moment to flush its transcript, then the whole tree goes."""
-    await _note(session, store, StopRequest(by, "kill", time.time()))
-    await _try(session, session.request("signal", number=int(signal.SIGTERM)))
-    await session.ended_within(_FLUSH)
     return await _kill_tree(session)
 
 
@@ -125,9 +133,22 @@ async def abandon(session: Session) -> None:
     else:
         for pid in [*descendants(keeper.pid), keeper.pid]:
             _kill(pid)
+    await _left(session)
+
+
+async def _left(session: Session) -> None:
+    """Wait until the keeper, the last of a session, is gone: it leaves just after the end."""
+    keeper = session.keeper
+    if keeper is None or not processes.is_alive(keeper):
+        return
     gone = asyncio.Event()
-    processes.ExitWatch(keeper.pid, gone.set)
-    await gone.wait()
+    watch = processes.ExitWatch(keeper.pid, gone.set)
+    try:
+        await asyncio.wait_for(gone.wait(), ANSWER_LIMIT)
+    except TimeoutError:
+        log.warning("its keeper is still there", extra=session.about("stop"))
+    finally:
+        watch.cancel()
 
 
 def _its_end(session: Session) -> End:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import select
 import signal
@@ -10,7 +9,9 @@ import socket
 import struct
 import time
 
-from . import child, journal, output, record
+from . import child, journal, record
+from .bound import OutputBound
+from .host_probe import HostProbe
 from .input import Full, Input
 from .link import Link, listen, peer_uid
 from .loop import Loop
@@ -19,11 +20,8 @@ from .wire import PROTOCOL, SOCKET
 
 MAX_LINKS = 64
 
-# After an output file was written to, how long until its size is looked at (seconds).
-_OUTPUT_PAUSE = 2.0
 # systemd signals a cgroup's processes one by one: Claude's end may be seen before our own SIGTERM.
 _SIGTERM_MAY_FOLLOW = 0.2
-_PROBE_LIMIT = 1.0
 _TERM_BEFORE_KILL = 2.0
 _SWEEP_LIMIT = 10.0
 
@@ -43,20 +41,18 @@ class Session:
         self._input: Input | None = None
         self._tree: CgroupTree | DescendantTree = DescendantTree()
         self._output = -1
-        self._limit = 0
-        self._punching: set[int] = set()
+        self._output_bound: OutputBound | None = None
         self._grace = 10.0
         self._bound = False
         self._status: int | None = None
         self._stop: dict[str, object] | None = None
-        self._terminated = self._backend_gone = self._host_stopping = False
-        self._probe = -1
+        self._terminated = self._backend_gone = False
+        self._probe = HostProbe(loop, self._maybe_end)
         self._links: set[Link] = set()
         self._server = listen(SOCKET)
         loop.watch(self._server.fileno(), select.EPOLLIN, self._accept)
         loop.on_signal(signal.SIGTERM, self._on_sigterm)
         loop.on_signal(signal.SIGCHLD, self._reap)
-        loop.on_signal(signal.SIGIO, lambda: loop.after("output", _OUTPUT_PAUSE, self._trim))
         self._launcher = self._add(launcher)
 
     # Links
@@ -128,7 +124,7 @@ class Session:
         self._spec = message["spec"]
         self._name = str(message["name"])
         self._grace = float(str(message["grace"]))
-        self._limit = int(str(message["output_max"]))
+        limit = int(str(message["output_max"]))
         self._bound = bool(message["bound"])
         if message["cgroup"]:
             self._tree = CgroupTree(str(message["cgroup"]))
@@ -150,7 +146,7 @@ class Session:
         os.set_inheritable(self._input.fd, False)
         if launch.terminal:
             self._loop.watch(self._child.control, select.EPOLLIN, self._on_terminal)
-        self._watch_output()
+        self._output_bound = OutputBound(self._loop, limit, lambda said: self._log(4, said))
         link.send({"reply": message["id"], "claude": self._claude})
         for item in message["input"]:  # type: ignore[attr-defined]
             self._input.put(item["line"].encode(), item["key"], lambda _: None)
@@ -237,35 +233,6 @@ class Session:
             child.set_size(self._child.control, columns, rows)
         link.send({"reply": message["id"]})
 
-    # The output's bound
-
-    def _watch_output(self) -> None:
-        """One SIGIO at the next write to a file of this directory (dnotify), then quiet.
-
-        It is the one file notification that the standard library has, and being one-shot it costs
-        a busy session one look every few seconds and an idle one nothing.
-        """
-        self._directory = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._arm()
-
-    def _arm(self) -> None:
-        try:
-            fcntl.fcntl(self._directory, fcntl.F_NOTIFY, fcntl.DN_MODIFY)
-        except OSError as error:
-            self._log(4, f"output cannot be bounded: dnotify: {error.strerror}")
-
-    def _trim(self) -> None:
-        self._arm()
-        if self._punching:
-            return
-        for path in ("output", "stderr"):
-            try:
-                length = output.due(path, self._limit)
-                if length:
-                    self._punching.add(output.punch(path, length))
-            except OSError as error:
-                self._log(4, f"{path} cannot be bounded: {error.strerror}")
-
     # Ending
 
     def _stop_asked(self, link: Link, message: dict[str, object]) -> None:
@@ -290,7 +257,7 @@ class Session:
             self._fail("its keeper was sent SIGTERM before the session was started")
         elif self._state == "running" and not self._terminated:
             self._terminated = True
-            self._probe_host()
+            self._probe.ask()
             self._wind_down()
 
     def _wind_down(self) -> None:
@@ -303,27 +270,6 @@ class Session:
         self._loop.after("term", self._grace, lambda: self._signal_claude(signal.SIGTERM))
         self._loop.after("kill", self._grace + _TERM_BEFORE_KILL, self._tree.kill)
 
-    def _probe_host(self) -> None:
-        """Ask systemd whether the machine is going down; the answer arrives through SIGCHLD."""
-        try:
-            read, write = os.pipe2(os.O_CLOEXEC)
-            self._probe = os.posix_spawn(
-                "/usr/bin/systemctl",
-                ["systemctl", "is-system-running"],
-                {"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
-                file_actions=[(os.POSIX_SPAWN_DUP2, write, 1), (os.POSIX_SPAWN_DUP2, write, 2)],
-            )
-            os.close(write)
-            self._probe_output = read
-        except OSError:
-            self._probe = -1
-            return
-        self._loop.after("probe", _PROBE_LIMIT, self._probe_failed)
-
-    def _probe_failed(self) -> None:
-        self._probe = -1
-        self._maybe_end()
-
     def _reap(self) -> None:
         while True:
             try:
@@ -335,19 +281,15 @@ class Session:
             if self._child is not None and pid == self._child.pid:
                 self._status = status
                 self._maybe_end()
-            elif pid == self._probe:
-                self._host_stopping = os.read(self._probe_output, 64).startswith(b"stopping")
-                self._probe = -1
-                self._maybe_end()
-            elif pid in self._punching:
-                self._punching.discard(pid)
-                if status:
-                    self._log(4, "output cannot be bounded: this file system cannot punch holes")
+            elif self._probe.reaped(pid) or (
+                self._output_bound and self._output_bound.reaped(pid, status)
+            ):
+                continue
             elif self._state == "ended":
                 self._swept()
 
     def _maybe_end(self) -> None:
-        if self._status is None or self._probe >= 0 or self._state != "running":
+        if self._status is None or self._probe.pending or self._state != "running":
             return
         by_sigterm = self._status in (signal.SIGTERM, (128 + signal.SIGTERM) << 8)
         if by_sigterm and not (self._stop or self._terminated or self._backend_gone):
@@ -357,7 +299,7 @@ class Session:
 
     def _ended(self) -> None:
         # A SIGTERM that arrived meanwhile has asked the host, whose answer comes first.
-        if self._state != "running" or self._probe >= 0:
+        if self._state != "running" or self._probe.pending:
             return
         self._state = "ended"
         assert self._status is not None and self._child is not None
@@ -390,7 +332,7 @@ class Session:
             "at": time.time(),
             "stop": self._stop,
             "terminated": self._terminated,
-            "host_stopping": self._host_stopping,
+            "host_stopping": self._probe.host_stopping,
             "backend_gone": self._backend_gone,
             **facts,
         }

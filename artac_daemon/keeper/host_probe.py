@@ -1,0 +1,55 @@
+"""Whether the machine is going down: what tells a shutdown from a unit that was stopped."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from .loop import Loop
+
+_LIMIT = 1.0
+
+
+class HostProbe:
+    """Asks systemd once; the answer comes with the end of the process that asked."""
+
+    def __init__(self, loop: Loop, done: Callable[[], None]) -> None:
+        self.host_stopping = False
+        self._loop = loop
+        self._done = done
+        self._pid = self._output = -1
+
+    @property
+    def pending(self) -> bool:
+        return self._pid >= 0
+
+    def ask(self) -> None:
+        """Start asking; where there is no systemctl the machine counts as staying up."""
+        read, write = os.pipe2(os.O_CLOEXEC)
+        try:
+            self._pid = os.posix_spawn(
+                "/usr/bin/systemctl",
+                ["systemctl", "is-system-running"],
+                {"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
+                file_actions=[(os.POSIX_SPAWN_DUP2, write, 1), (os.POSIX_SPAWN_DUP2, write, 2)],
+            )
+        except OSError:
+            os.close(read)
+            return
+        finally:
+            os.close(write)
+        self._output = read
+        self._loop.after("probe", _LIMIT, self._give_up)
+
+    def reaped(self, pid: int) -> bool:
+        """Whether that child was the one that asked."""
+        if pid != self._pid:
+            return False
+        self.host_stopping = os.read(self._output, 64).startswith(b"stopping")
+        self._give_up()
+        return True
+
+    def _give_up(self) -> None:
+        self._pid = -1
+        self._loop.cancel("probe")
+        self._done()
