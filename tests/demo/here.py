@@ -82,14 +82,21 @@ class _HereStage(Stage):
 class DetachedStage(_HereStage):
     """artacd as a plain process."""
 
+    _told = 0  # how much of the log was shown
+
     def start(self, persist: bool) -> None:
         option = "--persist" if persist else "--no-persist"
         self.backend.start(option)
-        show(self.prompt, f"artacd --placement detached {option} &", self.backend.log())
+        self._show_news(f"artacd --placement detached {option} &")
 
     def stop(self) -> None:
         self.backend.stop()
-        show(self.prompt, "kill -TERM (artacd)", self.backend.log().splitlines()[-1])
+        self._show_news("kill -TERM (artacd)")
+
+    def _show_news(self, command: str) -> None:
+        log = self.backend.log()
+        show(self.prompt, command, log[self._told :])
+        self._told = len(log)
 
 
 class UserManagerStage(_HereStage):
