@@ -93,7 +93,7 @@ async def _quiet(session: Session, grace: float) -> None:
     """
     deadline = time.monotonic() + grace
     while session.busy and session.live and (rest := deadline - time.monotonic()) > 0:
-        for message_uuid in session.take_unread():
+        for message_uuid in session.messages.take_unread():
             await session.control(stream.cancel, message_uuid, limit=rest)
         await session.interrupt(limit=rest)
         again = time.monotonic() + min(_INTERRUPT_AGAIN, rest)

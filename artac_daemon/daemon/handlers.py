@@ -78,7 +78,7 @@ async def show_turn(request: web.Request) -> web.StreamResponse:
     session = _session(request)
     message_uuid = requests.message_uuid("uuid", request.match_info["uuid"])
     seconds = min(_LONGEST_WAIT, requests.seconds("wait", query.get("wait", "0")))
-    offset = session.accepted_at(message_uuid)
+    offset = session.messages.accepted_at(message_uuid)
     if "offset" in query:
         offset = requests.offset("offset", query["offset"])
     elif offset is None:

@@ -18,15 +18,15 @@ from ..model.end import End, EndFacts, verdict
 from ..model.errors import ArtacError, ErrorKind
 from ..model.session import Identity, Kind, SessionSpec, State, StopRequest
 from . import link as links
+from .change import Change
 from .follow import Follower
 from .lines import extent
+from .messages import Messages
 
 log = logging.getLogger("artac.session")
 
 # A keeper answers from memory; one that takes longer than this is stopped or stuck.
 ANSWER_LIMIT = 5.0
-# Uuids of sent messages and where in the output they were accepted; for `turn` after a retry.
-_REMEMBERED = 1024
 
 
 class Session:
@@ -43,8 +43,8 @@ class Session:
         self.cgroup: Path | None = None
         self.turns = 0
         self.cost_usd: float | None = None
-        self.last_result: stream.Result | None = None
         self._on_end: list[Callable[[], None]] = []
+        self.messages = Messages()
         self.directory = store.directory(spec.id)
         self.output = self.directory / "output"
         self._store = store
@@ -52,9 +52,8 @@ class Session:
         self._link: links.Link | None = None
         self._follower: Follower | None = None
         self._exit: processes.ExitWatch | None = None
-        self._change: asyncio.Future[None] | None = None
-        self._unread: set[str] = set()  # accepted, and not yet taken up by Claude
-        self._sent: dict[str, int] = {}
+        self._change = Change()
+        self._told_end: EndFacts | None = None  # by a keeper that could not write it down
         self._keeper_gone = False
         self._begun = asyncio.Event()  # it was started, or its start has failed
         self._tasks: set[asyncio.Task[None]] = set()
@@ -97,8 +96,7 @@ class Session:
         """The first input, as the keeper wants it; the prompt among it counts as accepted."""
         for key, _ in lines:
             if key:
-                self._remember(key, 0)
-                self._unread.add(key)
+                self.messages.accept(key, 0)
         return [{"key": key, "line": line} for key, line in lines]
 
     def launched(self, reply: dict[str, Any]) -> None:
@@ -161,25 +159,23 @@ class Session:
     async def send(self, text: str, message_uuid: str) -> dict[str, Any]:
         """Hand a message to Claude: accepted once the keeper has written it whole."""
         self._must_be(Kind.HEADLESS, "send a message to")
-        offset = self._sent.get(message_uuid)
-        unknown = offset is None
-        if offset is None:
-            offset = self._size()
-            self._remember(message_uuid, offset)
-            self._unread.add(message_uuid)
+        known = self.messages.accepted_at(message_uuid)
+        offset = self._size() if known is None else known
+        if known is None:
+            self.messages.accept(message_uuid, offset)
         line = stream.user_message(text, message_uuid)
         try:
             reply = await self.request("write", key=message_uuid, line=line)
         except ArtacError:
-            self._unread.discard(message_uuid)
+            self.messages.settle(message_uuid)
             raise
         duplicate = reply.get("result") == "duplicate"
         if duplicate:
-            self._unread.discard(message_uuid)
-        if duplicate and unknown:
+            self.messages.settle(message_uuid)
+        if duplicate and known is None:
             # An earlier backend had accepted it, anywhere in what there is.
             offset = extent(self.output).first
-            self._remember(message_uuid, offset)
+            self.messages.remember(message_uuid, offset)
         if not duplicate and self._claude_state is State.IDLE:
             self._claude_says(State.WORKING)
         return {"uuid": message_uuid, "offset": offset, "duplicate": duplicate}
@@ -196,11 +192,6 @@ class Session:
         if self.live:
             self._become(State.STOPPING)
 
-    def take_unread(self) -> list[str]:
-        """The messages that Claude has not taken up; they do not count as waiting any more."""
-        unread, self._unread = list(self._unread), set()
-        return unread
-
     async def wait_for(self, states: frozenset[State], seconds: float | None) -> bool:
         """Whether it came to be in one of those states within that time; ended counts as all."""
         deadline = None if seconds is None else time.monotonic() + seconds
@@ -210,10 +201,6 @@ class Session:
                 return False
             await self.changed(rest)
         return True
-
-    def accepted_at(self, message_uuid: str) -> int | None:
-        """Where the output stood when that message was accepted, if this backend remembers."""
-        return self._sent.get(message_uuid)
 
     def on_ending(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call back once it has ended; call what is returned to be left alone."""
@@ -267,7 +254,8 @@ class Session:
     @property
     def busy(self) -> bool:
         """Whether Claude is at a turn, or has one to begin with."""
-        return self._claude_state in (State.WORKING, State.NEEDS_PERMISSION) or bool(self._unread)
+        at_work = self._claude_state in (State.WORKING, State.NEEDS_PERMISSION)
+        return at_work or self.messages.waiting
 
     async def ended_within(self, seconds: float) -> bool:
         """Whether it has ended by then."""
@@ -277,10 +265,10 @@ class Session:
         if event.get("event") == "ended" and not self._conclude_from_disk():
             # A full disk: the keeper could not write down what it tells.
             try:
-                facts = EndFacts.from_json(event["end"])
+                self._told_end = EndFacts.from_json(event["end"])
             except (KeyError, ValueError, TypeError, OverflowError):
                 return
-            self._start(self.end_here(facts))
+            self._start(self.end_here(self._told_end))
 
     def _conclude_from_disk(self) -> bool:
         """The keeper wrote the end down before it told anyone."""
@@ -336,7 +324,7 @@ class Session:
         if self._keeper_gone:
             return
         self._keeper_gone = True
-        if self.live and not self._conclude_from_disk():
+        if self.live and self._told_end is None and not self._conclude_from_disk():
             why = "its keeper was killed, so nobody could note how it ended"
             facts = EndFacts(at=time.time(), stop=self.stop_request)
             if self.stop_request is None:
@@ -358,26 +346,25 @@ class Session:
 
     def _on_seen(self, seen: stream.Seen, _: int) -> None:
         if seen.replayed:
-            self._unread.discard(seen.replayed)
+            self.messages.settle(seen.replayed)
         if seen.result is not None:
             self.turns += 1
-            self._unread -= seen.result.message_uuids or self._unread
-            self.last_result = seen.result
+            self.messages.answered(seen.result.message_uuids)
             self.cost_usd = seen.result.cost_usd
-            self._wake()
+            self._change.tell()
         if seen.initialized and self._claude_state is State.STARTING:
             self._claude_says(State.IDLE)
         if seen.state is not None:
             self._claude_says(seen.state)
 
     def _claude_says(self, state: State) -> None:
-        if state is State.IDLE and self._unread:
+        if state is State.IDLE and self.messages.waiting:
             state = State.WORKING  # said before it has read what was accepted
         self._claude_state = state
         if self.state not in (State.STOPPING, State.ENDED, State.UNRESPONSIVE):
             self._become(state)
         else:
-            self._wake()
+            self._change.tell()
 
     def _become(self, state: State) -> None:
         if state is not self.state:
@@ -385,21 +372,11 @@ class Session:
 
     def _change_to(self, state: State) -> None:
         self.state, self.state_since = state, time.time()
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._change is not None and not self._change.done():
-            self._change.set_result(None)
-        self._change = None
+        self._change.tell()
 
     async def changed(self, seconds: float | None) -> None:
-        """Wait for the next change, at most that long."""
-        if self._change is None:
-            self._change = asyncio.get_running_loop().create_future()
-        try:
-            await asyncio.wait_for(asyncio.shield(self._change), seconds)
-        except TimeoutError:
-            return
+        """Wait for the next change of it, at most that long."""
+        await self._change.wait(seconds)
 
     def _must_be(self, kind: Kind, verb: str) -> None:
         if not self.live:
@@ -420,11 +397,6 @@ class Session:
             return self.output.stat().st_size
         except FileNotFoundError:
             return 0
-
-    def _remember(self, message_uuid: str, offset: int) -> None:
-        while len(self._sent) >= _REMEMBERED:
-            del self._sent[next(iter(self._sent))]
-        self._sent[message_uuid] = offset
 
     def _start(self, work: Any) -> None:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)

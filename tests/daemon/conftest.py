@@ -35,6 +35,8 @@ def make_backend() -> Iterator[MakeBackend]:
                 until(lambda b=backend: not b.leftovers(), f"nothing left: {backend.leftovers()}")
                 sockets = [str(path) for path in backend.state.rglob("*.sock")]
                 assert not sockets, f"sockets left: {sockets}"
+                halves = [str(path) for path in backend.state.rglob(".*")]
+                assert not halves, f"half-written files left: {halves}"
                 assert "Traceback" not in backend.log(), backend.log()
                 for log in backend.state.rglob("keeper.log"):
                     assert not log.read_text(), log.read_text()
