@@ -92,9 +92,11 @@ async def _look(store: Store, places: Places, session_id: str) -> Found:
     try:
         for mended in store.mend_modes(session_id):
             log.warning("%s", mended)
-    except ArtacError as error:
+        gone = stored.keeper is None or not processes.is_alive(stored.keeper)
+        store.tidy(session_id, keeper_gone=gone and stored.spec is not None)
+    except (ArtacError, OSError) as error:
         # One directory that is not ours is no reason to host none of the others.
-        log.error("session %s: %s", session_id, error.message)
+        log.error("session %s: %s", session_id, error)
     if stored.end is not None and stored.spec is not None:
         return Found(stored, Keeper.GONE)
     try:

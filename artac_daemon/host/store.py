@@ -148,7 +148,15 @@ class Store:
         return self.read(session_id).end
 
     def mend_modes(self, session_id: str) -> list[str]:
+        """Make a session's directory private; what had to be mended, in words."""
         return _make_private(self.directory(session_id))
+
+    def tidy(self, session_id: str, keeper_gone: bool) -> None:
+        """Remove what a killed writer had half written; a keeper may be writing at this moment."""
+        names = ("spec", "stop", "end", "keeper") if keeper_gone else ("spec", "stop")
+        for name in names:
+            for half in self.directory(session_id).glob(f".{name}.*"):
+                half.unlink(missing_ok=True)
 
     def remove(self, session_id: str) -> None:
         """Delete an ended session's directory; FileNotFoundError when there is none."""
