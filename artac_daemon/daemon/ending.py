@@ -111,7 +111,21 @@ async def _kill_tree(session: Session) -> End:
 
 
 async def _kill_whole(session: Session) -> None:
-    """The keeper does not do it: end its cgroup with it, on its identity and no less."""
+    """The keeper does not do it: end everything with it."""
+    _kill_with_keeper(session)
+    if not await session.ended_within(ANSWER_LIMIT):
+        await session.end_here(EndFacts(at=time.time(), stop=session.stop_request))
+
+
+async def abandon(session: Session) -> None:
+    """Make sure that nothing is left of a start that failed, whatever had come up of it."""
+    if session.live:
+        _kill_with_keeper(session)
+        await _left(session)
+
+
+def _kill_with_keeper(session: Session) -> None:
+    """End the whole tree at once, on the keeper's identity or a cgroup that was checked."""
     keeper = session.keeper
     if session.cgroup is not None:
         cgroups.thaw(session.cgroup)
@@ -119,21 +133,6 @@ async def _kill_whole(session: Session) -> None:
     elif keeper is not None and processes.is_alive(keeper):
         for pid in [*descendants(keeper.pid), keeper.pid]:
             _kill(pid)
-    if not await session.ended_within(ANSWER_LIMIT):
-        await session.end_here(EndFacts(at=time.time(), stop=session.stop_request))
-
-
-async def abandon(session: Session) -> None:
-    """Make sure that nothing is left of a start that failed, whatever had come up of it."""
-    keeper = session.keeper
-    if not session.live or keeper is None or not processes.is_alive(keeper):
-        return
-    if session.cgroup is not None:
-        cgroups.kill(session.cgroup)
-    else:
-        for pid in [*descendants(keeper.pid), keeper.pid]:
-            _kill(pid)
-    await _left(session)
 
 
 async def _left(session: Session) -> None:

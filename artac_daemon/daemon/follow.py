@@ -56,6 +56,11 @@ class Follower:
         while self._reader is not None and self._step():
             pass
 
+    async def reach(self, offset: int) -> None:
+        """Read on up to that offset, ahead of the pace."""
+        while self._reader is not None and self._reader.offset < offset and self._step():
+            await asyncio.sleep(0)
+
     def close(self) -> None:
         self._remove()
         if self._reader is not None:

@@ -121,6 +121,11 @@ class Session:
         else:
             self._follower.start()
 
+    async def know(self, offset: int) -> None:
+        """Take in the output up to there: what one answer told, the next must not contradict."""
+        if self._follower is not None:
+            await self._follower.reach(offset)
+
     def conclude(self, facts: EndFacts) -> None:
         """The session has ended as told; idempotent."""
         if self.end is not None:

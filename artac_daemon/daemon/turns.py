@@ -65,6 +65,7 @@ async def _search(
             if seen.replayed == message_uuid:
                 taken_up = True
             if seen.result is not None and _is_of(message_uuid, seen.result, taken_up):
+                await session.know(offset)
                 return _turn(message_uuid, seen.result, offset)
         if reader.dropped and not taken_up:
             raise ArtacError(

@@ -40,6 +40,13 @@ def test_the_same_uuid_is_one_turn_however_often_it_is_sent(backend: Backend) ->
     assert backend.show(session["id"])["turns"] == 1
 
 
+def test_status_is_not_behind_what_a_turn_has_told(backend: Backend) -> None:
+    session = backend.run()
+    for turn in range(1, 31):
+        backend.ask(session["id"], f"{turn}")
+        assert backend.show(session["id"])["turns"] == turn
+
+
 def test_messages_that_wait_are_merged_and_each_gets_the_result(backend: Backend) -> None:
     session = backend.run("!slow 1")
     backend.wait(session["id"], "working")
