@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support import cache
+from tests.support.installed import lay
 from tests.support.machine import Machine
 from tests.support.way import Way
 
@@ -94,9 +94,7 @@ def stand(suite: str) -> Iterator[Stand]:
     """Boot a machine with artac installed as a package would, and start it."""
     with tempfile.TemporaryDirectory(prefix="artac-bench-") as folder:
         layer = Path(folder)
-        layer.chmod(0o755)  # it becomes the machine's /
-        install = ["make", "--no-print-directory", "install", f"DESTDIR={layer}", "PREFIX=/usr"]
-        subprocess.run(install, cwd=cache.PROJECT, check=True, stdout=subprocess.DEVNULL)
+        lay(layer)
         claude = layer / CLAUDE.lstrip("/")
         claude.parent.mkdir(parents=True)
         claude.write_text(_LAUNCH)

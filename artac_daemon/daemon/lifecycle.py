@@ -45,7 +45,6 @@ class Backend:
         self._notifier = Notifier()
         self._stopping = asyncio.Event()
         self._drained = 0
-        self._persisted_logged = False
         settings = loaded.resolved.settings
         self._embedded = settings.placement is PlacementPolicy.DETACHED or not scopes.booted()
         self._store = Store(directories.state_directory(settings, os.environ))

@@ -27,7 +27,6 @@ class Hello:
     keeper: Identity
     claude: Identity | None
     spec: Mapping[str, Any] | None
-    input_open: bool
 
 
 class Link(asyncio.Protocol):
@@ -144,7 +143,6 @@ class Link(asyncio.Protocol):
                 keeper=Identity.from_json(message["keeper"]),
                 claude=Identity.from_json(claude) if claude else None,
                 spec=message["spec"] or None,
-                input_open=bool(message["input_open"]),
             )
         except (KeyError, IndexError, ValueError, TypeError) as error:
             self._hello.set_exception(

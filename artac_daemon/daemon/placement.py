@@ -67,22 +67,19 @@ class Places:
                 self._enter_service(session_id, process.pid)
             link = await links.over(ours)
             hello = await self._hello(link, process, limit)
-            cgroup = self._check(session_id, placement, process.pid)
+            cgroup = self.cgroup(session_id, placement, process.pid)
         except BaseException:
             # Nothing runs under it yet, and it is our own unreaped child: killing it is safe.
             process.kill()
             process.wait()
             self.clear(session_id, placement)
             raise
-        assert process.stderr is not None
-        process.stderr.close()
+        finally:
+            assert process.stderr is not None
+            process.stderr.close()
         # It is our child for as long as we live: reap it when it ends, whoever is asking.
         processes.ExitWatch(process.pid, lambda: _reap(process))
         return Started(link, hello, cgroup)
-
-    def cgroup(self, session_id: str, placement: Placement, keeper_pid: int) -> Path | None:
-        """The cgroup of a running session, if its keeper is where it belongs; ArtacError if not."""
-        return self._check(session_id, placement, keeper_pid)
 
     def clear_after(self, keeper: Identity | None, session_id: str, placement: Placement) -> None:
         """Clear the placement once the keeper has left it, which it does just after the end."""
@@ -108,7 +105,8 @@ class Places:
                 ErrorKind.FAILED, f"the session's cgroup cannot be made: {error.strerror}"
             ) from None
 
-    def _check(self, session_id: str, placement: Placement, pid: int) -> Path | None:
+    def cgroup(self, session_id: str, placement: Placement, pid: int) -> Path | None:
+        """The cgroup of a session, if its keeper is where it belongs; ArtacError if not."""
         if placement is Placement.DETACHED:
             return None
         actual = cgroups.of_process(pid).removesuffix("/keeper")

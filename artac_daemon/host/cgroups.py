@@ -30,11 +30,6 @@ def of_process(pid: int | str) -> str:
     return ""
 
 
-def contains(cgroup: str, other: str) -> bool:
-    """Whether `other` is that cgroup or below it."""
-    return other == cgroup or other.startswith(cgroup.rstrip("/") + "/")
-
-
 def absolute(cgroup: str) -> Path:
     """The directory of a cgroup named as in /proc/PID/cgroup."""
     mount = mount_point()

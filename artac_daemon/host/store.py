@@ -143,10 +143,6 @@ class Store:
         end = load("end", EndFacts.from_json)
         return Stored(session_id, spec, keeper, stop, end, tuple(damage))
 
-    def read_end(self, session_id: str) -> EndFacts | None:
-        """How it ended, if that is on disk and readable."""
-        return self.read(session_id).end
-
     def mend_modes(self, session_id: str) -> list[str]:
         """Make a session's directory private; what had to be mended, in words."""
         return _make_private(self.directory(session_id))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import subprocess
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +12,7 @@ from tests.demo import login
 from tests.demo.narration import say, show
 from tests.demo.stages import Stage
 from tests.support import cache, claude_code
+from tests.support.installed import lay, lay_claude
 from tests.support.machine import Machine
 from tests.support.way import CLAUDE_ENVIRONMENT, Way, start_api
 
@@ -28,7 +28,8 @@ class ContainerStage(Stage):
         self._stack = ExitStack()
         with ExitStack() as building:
             layer = Path(building.enter_context(tempfile.TemporaryDirectory(prefix="artac-demo-")))
-            self._install(layer)
+            lay(layer)
+            lay_claude(layer)
             real = login.is_there()
             tests = (cache.PROJECT / "tests", "/opt/artac-tests/tests", True)
             self.machine = building.enter_context(
@@ -80,14 +81,6 @@ class ContainerStage(Stage):
     def _tell_status(self) -> None:
         status = self._way.systemctl("status", "--no-pager", "--lines=0", "artac").stdout
         show(self.prompt, "systemctl status artac", status)
-
-    def _install(self, layer: Path) -> None:
-        layer.chmod(0o755)
-        command = ["make", "--no-print-directory", "install", f"DESTDIR={layer}", "PREFIX=/usr"]
-        subprocess.run(command, cwd=cache.PROJECT, check=True, stdout=subprocess.DEVNULL)
-        link = layer / "usr/local/bin/claude"
-        link.parent.mkdir(parents=True)
-        link.symlink_to(claude_code.INSIDE)
 
     def _loopback(self) -> dict[str, str]:
         say(

@@ -18,6 +18,7 @@ import pytest
 
 from tests.machine.ways import api, system, users, way  # noqa: F401
 from tests.support import cache, capability, claude_code
+from tests.support.installed import lay, lay_claude
 from tests.support.machine import Machine, unavailable_reason
 from tests.support.tree import SUITES
 
@@ -38,17 +39,8 @@ def installed() -> Iterator[Path]:
     """What `make install` writes, as a folder to lay over the tree of a machine."""
     with tempfile.TemporaryDirectory(prefix="artac-installed-") as folder:
         layer = Path(folder)
-        # It becomes the machine's / and others than root have to get in.
-        layer.chmod(0o755)
-        subprocess.run(
-            ["make", "--no-print-directory", "install", f"DESTDIR={layer}", "PREFIX=/usr"],
-            cwd=cache.PROJECT,
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-        link = layer / "usr/local/bin/claude"
-        link.parent.mkdir(parents=True)
-        link.symlink_to(claude_code.INSIDE)
+        lay(layer)
+        lay_claude(layer)
         yield layer
 
 

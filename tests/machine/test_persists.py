@@ -125,6 +125,29 @@ def test_a_scope_that_is_stopped_by_hand_is_told_so(persistent: Way) -> None:
     assert persistent.processes() == []
 
 
+def test_what_a_killed_keeper_left_is_ended_and_what_is_not_ours_is_left_alone(
+    persistent: Way,
+) -> None:
+    escape = 'tool: sh -c "(setsid sleep 4324 &) ; echo escaped"'
+    session = persistent.run("--allowed-tools", "Bash", escape)
+    persistent.wait(session["id"], "idle")
+    keeper = persistent.status(session["id"])["keeper"]["pid"]
+    persistent.stop()
+    foreign = ("--user", "--quiet", "--unit=artac-session-zzzzzz", "sleep", "4325")
+    scope = ["systemd-run", "--scope", "--description=artac session zzzzzz of /elsewhere"]
+    with persistent.machine.background([*scope, *foreign], user="artac"):
+        until(lambda: "artac-session-zzzzzz.scope" in persistent.scopes(), "another's scope")
+        persistent.machine.ns("kill", "-KILL", str(keeper))
+        assert any("sleep 4324" in line for line in persistent.processes())
+        persistent.start()
+        assert persistent.status(session["id"])["end"]["reason"] == "lost"
+        assert persistent.scopes() == ["artac-session-zzzzzz.scope"]
+        left = [line for line in persistent.processes() if "systemd-run" not in line]
+        assert len(left) == 1 and "sleep 4325" in left[0]
+    assert "has processes and no keeper: ended" in persistent.log()
+    assert "belongs to another artac of this account: left alone" in persistent.log()
+
+
 def test_a_message_accepted_just_before_a_crash_runs_exactly_once(persistent: Way) -> None:
     session = persistent.run()
     persistent.wait(session["id"], "idle")
