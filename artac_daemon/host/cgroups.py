@@ -102,7 +102,11 @@ def thaw(directory: Path) -> None:
 
 
 class ServiceCgroup:
-    """The backend's own delegated cgroup, with one child for each session placed in it."""
+    """The backend's own delegated cgroup: `daemon` for itself, `sessions` with one child for each.
+
+    The sessions have a common parent of their own, so that what bounds all of them together does
+    not bound the backend.
+    """
 
     def __init__(self) -> None:
         own = of_process("self")
@@ -117,6 +121,7 @@ class ServiceCgroup:
                 "or set placement: detached",
             )
         self.directory = absolute(self.name)
+        self.sessions = self.directory / "sessions"
 
     def settle(self) -> None:
         """Move the backend into its leaf; ArtacError(CONFIG) when the cgroup is not delegated."""
@@ -124,6 +129,7 @@ class ServiceCgroup:
         try:
             leaf.mkdir(mode=0o755, exist_ok=True)
             (leaf / "cgroup.procs").write_text("0")
+            self.sessions.mkdir(mode=0o755, exist_ok=True)
         except OSError as error:
             raise ArtacError(
                 ErrorKind.CONFIG,
@@ -132,7 +138,7 @@ class ServiceCgroup:
             ) from None
 
     def name_of(self, session_id: str) -> str:
-        return f"{self.name}/session-{session_id}"
+        return f"{self.name}/sessions/session-{session_id}"
 
     def make(self, session_id: str) -> Path:
         directory = absolute(self.name_of(session_id))

@@ -80,7 +80,7 @@ def test_a_session_leaves_no_process_and_no_cgroup_when_claude_ends(system: Way)
     end = system.status(session)["end"]
     assert (end["reason"], end["signal"], end["left_behind"]) == ("killed", 9, 3)
     cgroup = system.machine.path("/sys/fs/cgroup/system.slice/artac.service")
-    assert [entry.name for entry in cgroup.iterdir() if entry.name.startswith("session-")] == []
+    assert list((cgroup / "sessions").glob("session-*")) == []
 
 
 @pytest.mark.parametrize("value", ["maybe", "2"])
