@@ -31,6 +31,7 @@ VERBS = {
     "interrupt": ("messages", "end the turn that is under way; the session goes on"),
     "stop": ("ending", "end sessions in order"),
     "kill": ("ending", "end sessions at once"),
+    "limit": ("limiting", "what a session may use: memory, tasks, CPU, time"),
     "wait": ("waiting", "wait until a session ended, or is in some state"),
     "rm": ("records", "remove ended sessions and their output"),
     "prune": ("records", "remove all ended sessions, or all but the newest"),
@@ -54,6 +55,8 @@ look
   logs        {logs}
   events      {events}
   wait        {wait}
+bound
+  limit       {limit}
 end and tidy up
   stop        {stop}
   kill        {kill}

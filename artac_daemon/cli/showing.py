@@ -74,6 +74,7 @@ def _session(session: dict[str, Any], host: str, now: float) -> list[str]:
         *_turns(session),
         ("output", _output(session["output"])),
         *_optional("memory", rendering.size(session["memory_bytes"]) if not session["end"] else ""),
+        *_optional("limits", _limits(session["limits"])),
     ]
     return [*rendering.fields(rows), *_processes(session, now)]
 
@@ -98,6 +99,17 @@ def _unit(session: dict[str, Any], host: str) -> list[tuple[str, str]]:
         machine = f" --machine={host}@.host" if os.getuid() == 0 and host != account() else ""
         return [("unit", f"{session['unit']}: systemctl --user{machine} status {session['unit']}")]
     return _optional("cgroup", session["cgroup"] or "")
+
+
+def _limits(limits: dict[str, Any] | None) -> str:
+    if limits is None:
+        return ""
+    told = (
+        f"{key}={value}" + (" (no effect here)" if key in limits["without_effect"] else "")
+        for key, value in limits["values"].items()
+        if value != "infinity"
+    )
+    return ", ".join(told)
 
 
 def _permissions(session: dict[str, Any]) -> str:

@@ -41,6 +41,13 @@ def run_options(parser: Parser) -> None:
         metavar="NAME[=VALUE]",
         help="a variable for it; without a value, yours (others see a command's arguments)",
     )
+    parser.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="memory=3G, tasks=500, cpu=150%%, runtime=2h, idle=1h and others: see artac limit",
+    )
     parser.add_argument("--wait", action="store_true", help="wait for the reply and print it")
     parser.add_argument("--timeout", type=duration, metavar="TIME", help="how long --wait waits")
     add_json(parser)
@@ -87,6 +94,10 @@ def _request(options: argparse.Namespace) -> dict[str, Any]:
         "claude_args": options.rest,
         "env": dict(map(_variable, options.env)),
     }
+    if options.limit:
+        from .limiting import assignments
+
+        body["limits"] = assignments("run", options.limit)
     if options.prompt is not None:
         body["prompt"] = turns.read_text(options.prompt)
         body["prompt_uuid"] = turns.new_uuid()

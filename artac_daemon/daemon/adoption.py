@@ -218,6 +218,7 @@ async def _for_record(action: Action, item: Found, sessions: Sessions) -> None:
             store.set_file_aside(stored.id, name)
     session = sessions.make(spec)
     session.stop_request = stored.stop
+    session.granted = stored.granted
     if action.verb in (Verb.ADOPT, Verb.RECOVER):
         _adopt(session, item, sessions)
     elif action.verb is Verb.FINISH and stored.end is not None:
@@ -250,6 +251,7 @@ def _adopt(session: Session, item: Found, sessions: Sessions) -> None:
         session.follow(from_last_state=True)
         where = session.spec.placement.value
         log.info("session adopted (%s)", where, extra=session.about("adopted"))
+    sessions.look_after(session)
     if session.stop_request is not None:
         # The backend that began this stop did not live to finish it.
         sessions.finish_stop(session, session.stop_request)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from aiohttp import web
 
 from ..claude import stream
@@ -46,7 +48,7 @@ async def run(request: web.Request) -> web.StreamResponse:
 
 
 async def show(request: web.Request) -> web.StreamResponse:
-    return answer({"session": views.full(_session(request))})
+    return answer({"session": await _full(request, _session(request))})
 
 
 async def remove(request: web.Request) -> web.StreamResponse:
@@ -119,6 +121,13 @@ async def kill(request: web.Request) -> web.StreamResponse:
     return answer({"session": views.brief(session)})
 
 
+async def limit(request: web.Request) -> web.StreamResponse:
+    changes, force = requests.limits(await body(request))
+    session, sessions = _session(request), context(request).sessions
+    await sessions.limiting.change(session, sessions.store, changes, force)
+    return answer({"session": await _full(request, session)})
+
+
 async def wait(request: web.Request) -> web.StreamResponse:
     query = requests.query(request.query, ("for", "wait"))
     session = _session(request)
@@ -131,6 +140,12 @@ async def wait(request: web.Request) -> web.StreamResponse:
 
 async def drain(request: web.Request) -> web.StreamResponse:
     return answer({"ended": await context(request).drain(by(request))})
+
+
+async def _full(request: web.Request, session: Session) -> dict[str, Any]:
+    sessions = context(request).sessions
+    present = await sessions.limiting.present(session.spec.placement)
+    return views.full(session, present, sessions.care.has(session.spec.id))
 
 
 def _session(request: web.Request) -> Session:
@@ -154,6 +169,7 @@ ROUTES = (
     Route("POST", _ONE + "/interrupt", Access.USE, interrupt),
     Route("POST", _ONE + "/stop", Access.USE, stop),
     Route("POST", _ONE + "/kill", Access.USE, kill),
+    Route("POST", _ONE + "/limits", Access.USE, limit),
     Route("GET", _ONE + "/wait", Access.USE, wait),
     Route("GET", _ONE + "/output", Access.USE, streams.output),
     Route("GET", _ONE + "/events", Access.USE, streams.events),

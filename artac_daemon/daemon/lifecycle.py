@@ -23,6 +23,7 @@ from ..model.errors import ArtacError, ErrorKind
 from ..model.settings import PlacementPolicy, changed
 from . import access, adoption, api
 from .handlers import ROUTES
+from .limiting import Limiting
 from .placement import Places
 from .sessions import Sessions
 
@@ -64,12 +65,17 @@ class Backend:
             log.warning("%s", mended)
         growth = GrowthWatch()
         try:
-            self._sessions = Sessions(self._store, Places(service, self._store.root), growth)
+            use_scopes = await self._can_use_scopes()
+            self._limiting = Limiting(service, use_scopes)
+            places = Places(service, self._store.root)
+            self._sessions = Sessions(self._store, places, self._limiting, growth)
             self._sessions.embedded = self._embedded
             self._sessions.open_files = processes.raise_open_files()
             self._sessions.on_count = self._tell_status
             self._apply()
-            counts = await adoption.take_up(self._sessions, await self._can_use_scopes())
+            await self._limiting.bound_all(settings)
+            await self._limiting.warn_of_missing(self._sessions.placement())
+            counts = await adoption.take_up(self._sessions, use_scopes)
             server = await self._open_api(api_gid)
             try:
                 self._announce(counts)
@@ -248,6 +254,7 @@ class Backend:
                     self._loaded = previous
                     raise
             self._apply()
+            await self._limiting.bound_all(new)
             log.info("configuration read again; changed: %s", ", ".join(live) or "nothing")
             if restart:
                 log.warning("counts only after a restart: %s", ", ".join(restart))

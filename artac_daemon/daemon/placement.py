@@ -10,10 +10,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..host import cgroups, processes, scopes
+from ..host import cgroups, limits, processes, scopes
 from ..keeper import __file__ as keeper_package
 from ..model.errors import ArtacError, ErrorKind
-from ..model.session import Identity, Placement, unit_name
+from ..model.limits import Limits, unit_properties
+from ..model.session import Placement, unit_name
 from . import link as links
 
 KEEPER = str(Path(keeper_package).with_name("__main__.py"))
@@ -36,16 +37,24 @@ class Places:
         self._instance = instance
 
     async def start(
-        self, session_id: str, placement: Placement, directory: Path, grace: float, limit: float
+        self,
+        session_id: str,
+        placement: Placement,
+        directory: Path,
+        grace: float,
+        limit: float,
+        granted: Limits,
     ) -> Started:
         """Start a keeper and check its cgroup; nothing is left of one that is refused.
 
         `grace` and `limit` are seconds: what a stopped scope's processes get, and how long the
-        keeper may take. ArtacError(FAILED) with what systemd said when it cannot be placed.
+        keeper may take. `granted` is in effect before the keeper is. ArtacError(FAILED) with what
+        systemd said when it cannot be placed.
         """
         keeper = [sys.executable, "-I", "-S", KEEPER, session_id]
         if placement is Placement.SCOPE:
-            keeper = scopes.command(session_id, self._instance, grace, keeper)
+            properties = unit_properties(granted, limits.capacity())
+            keeper = scopes.command(session_id, self._instance, grace, properties, keeper)
         ours, theirs = socket.socketpair()
         try:
             process = subprocess.Popen(
@@ -64,7 +73,7 @@ class Places:
             theirs.close()
         try:
             if placement is Placement.SERVICE:
-                self._enter_service(session_id, process.pid)
+                self._enter_service(session_id, process.pid, granted)
             link = await links.over(ours)
             hello = await self._hello(link, process, limit)
             cgroup = self.cgroup(session_id, placement, process.pid)
@@ -72,7 +81,7 @@ class Places:
             # Nothing runs under it yet, and it is our own unreaped child: killing it is safe.
             process.kill()
             process.wait()
-            self.clear(session_id, placement)
+            self._clear(session_id, placement)
             raise
         finally:
             assert process.stderr is not None
@@ -81,25 +90,18 @@ class Places:
         processes.ExitWatch(process.pid, lambda: _reap(process))
         return Started(link, hello, cgroup)
 
-    def clear_after(self, keeper: Identity | None, session_id: str, placement: Placement) -> None:
-        """Clear the placement once the keeper has left it, which it does just after the end."""
-        if placement is not Placement.SERVICE:
-            return
-        if keeper is not None and processes.is_alive(keeper):
-            processes.ExitWatch(keeper.pid, lambda: self.clear(session_id, placement))
-        else:
-            self.clear(session_id, placement)
-
-    def clear(self, session_id: str, placement: Placement) -> None:
-        """Remove what an ended session leaves of its placement; a scope goes by itself."""
+    def _clear(self, session_id: str, placement: Placement) -> None:
+        """Remove what a failed start leaves of its placement; a scope goes by itself."""
         if placement is Placement.SERVICE and self._service is not None:
-            self._service.remove(session_id)
+            cgroups.remove(cgroups.absolute(self._service.name_of(session_id)))
 
-    def _enter_service(self, session_id: str, pid: int) -> None:
+    def _enter_service(self, session_id: str, pid: int, granted: Limits) -> None:
         if self._service is None:
             raise ArtacError(ErrorKind.FAILED, "this backend has no cgroup of its own")
         try:
-            self._service.enter(self._service.make(session_id), pid)
+            directory = self._service.make(session_id)
+            limits.bound(directory, granted)
+            self._service.enter(directory, pid)
         except OSError as error:
             raise ArtacError(
                 ErrorKind.FAILED, f"the session's cgroup cannot be made: {error.strerror}"

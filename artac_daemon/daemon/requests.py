@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from ..claude import stream
 from ..model.errors import ArtacError, ErrorKind
+from ..model.limits import read as read_limits
 from ..model.session import Kind, LaunchRequest, State
 from ..model.settings import PermissionMode
 
@@ -54,6 +55,7 @@ def launch(raw: object) -> LaunchRequest:
         claude_args=body.take("claude_args", (), _texts),
         env=body.take("env", {}, _environment),
         size=body.take("size", None, _size),
+        limits=body.take("limits", {}, _limits),
     )
     body.finish()
     if not request.cwd:
@@ -63,6 +65,18 @@ def launch(raw: object) -> LaunchRequest:
     if request.prompt is not None and not request.prompt.strip():
         raise _bad("prompt is empty")
     return request
+
+
+def limits(raw: object) -> tuple[Mapping[str, Any], bool]:
+    """The limits to change, and whether to do it at the cost of processes."""
+    body = Body(raw)
+    none: Mapping[str, Any] = {}
+    changes = body.take("limits", none, _limits)
+    force = body.take("force", False, _boolean)
+    body.finish()
+    if not changes:
+        raise _bad('limits is missing or empty: an object such as {"memory": "3G"}')
+    return changes, force
 
 
 def message(raw: object) -> tuple[str, str | None]:
@@ -176,6 +190,18 @@ def _environment(key: str, value: Any) -> Mapping[str, str]:
             raise _bad(f"{key}: {name!r} is not a variable that a session may be given")
         text(f"{key}.{name}", value[name])
     return dict(value)
+
+
+def _limits(key: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
+        raise _bad(f'{key} must be an object of names and texts, such as {{"memory": "3G"}}')
+    return read_limits(value)
+
+
+def _boolean(key: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _bad(f"{key} must be true or false, found {_shown(value)}")
+    return value
 
 
 def _size(key: str, value: Any) -> tuple[int, int]:

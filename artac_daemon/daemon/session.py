@@ -16,6 +16,7 @@ from ..host.journal import about
 from ..host.store import Store
 from ..model.end import End, EndFacts, verdict
 from ..model.errors import ArtacError, ErrorKind
+from ..model.limits import Granted
 from ..model.session import Identity, Kind, SessionSpec, State, StopRequest
 from . import link as links
 from .change import Change
@@ -41,6 +42,7 @@ class Session:
         self.keeper: Identity | None = None
         self.claude: Identity | None = None
         self.cgroup: Path | None = None
+        self.granted: Granted | None = None  # None: a record of before there were limits
         self.turns = 0
         self.cost_usd: float | None = None
         self._on_end: list[Callable[[], None]] = []
@@ -192,6 +194,11 @@ class Session:
             return
         await self.control(stream.interrupt, limit=limit)
 
+    def set_granted(self, granted: Granted) -> None:
+        """Its limits have changed."""
+        self.granted = granted
+        self._change.tell()
+
     def stopping(self) -> None:
         """Somebody wants it to end."""
         if self.live:
@@ -267,6 +274,10 @@ class Session:
         return await self.wait_for(frozenset({State.ENDED}), seconds) and not self.live
 
     def _on_event(self, event: dict[str, Any]) -> None:
+        if event.get("event") == "stopping":
+            self.stop_request = StopRequest.from_json(event["stop"])
+            log.info("stopped by %s", self.stop_request.why, extra=self.about("stop"))
+            self.stopping()
         if event.get("event") == "ended" and not self._conclude_from_disk():
             # A full disk: the keeper could not write down what it tells.
             try:

@@ -18,6 +18,9 @@ from ..model.errors import ArtacError, ErrorKind
 from ..model.session import Kind, LaunchRequest, Placement, SessionSpec, StopRequest, check_name
 from ..model.settings import Settings
 from . import ending
+from .care import ProcessCare
+from .idle import end_when_idle
+from .limiting import Limiting, grant
 from .placement import Places, Started
 from .session import Session
 
@@ -27,7 +30,9 @@ log = logging.getLogger("artac.sessions")
 class Sessions:
     """Every session that this backend knows, live and ended."""
 
-    def __init__(self, store: Store, places: Places, growth: GrowthWatch) -> None:
+    def __init__(
+        self, store: Store, places: Places, limiting: Limiting, growth: GrowthWatch
+    ) -> None:
         self.settings = Settings()
         self.session_environment: Mapping[str, str] = {}
         self.embedded = False  # no systemd: sessions are detached
@@ -36,6 +41,8 @@ class Sessions:
         self.on_count: Callable[[], None] = lambda: None
         self.store = store
         self.places = places
+        self.limiting = limiting
+        self.care = ProcessCare(growth)
         self._growth = growth
         self._table: dict[str, Session] = {}
         self._background: set[asyncio.Task[None]] = set()
@@ -76,6 +83,7 @@ class Sessions:
     async def run(self, request: LaunchRequest, by: str) -> Session:
         """Start a session: on disk, in its place, checked, and only then Claude."""
         executable = self._admit(request)
+        await self.limiting.check_asked(frozenset(request.limits), self.placement())
         spec = self._spec(request, by)
         try:
             self.store.prepare(spec.id)
@@ -97,6 +105,11 @@ class Sessions:
         )
         self.on_count()
         return session
+
+    def look_after(self, session: Session) -> None:
+        """Do for a session that runs what is done for all of them, from now on."""
+        self.care.take(session)
+        self._in_background(end_when_idle(session, lambda: self._end_idle(session)))
 
     async def remove(self, session: Session) -> None:
         """Forget an ended session and delete what it left on disk."""
@@ -136,6 +149,9 @@ class Sessions:
         task = asyncio.get_running_loop().create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+    async def _end_idle(self, session: Session) -> None:
+        await self._end_one(session, "artac", "timeout", self.settings.stop_grace)
 
     async def _end_one(self, session: Session, by: str, why: str, grace: float) -> None:
         try:
@@ -198,7 +214,8 @@ class Sessions:
 
     async def _start(self, session: Session, executable: str, request: LaunchRequest) -> None:
         settings, spec = self.settings, session.spec
-        writing = asyncio.ensure_future(asyncio.to_thread(self.store.write_spec, spec))
+        session.granted = grant(settings, request.limits)
+        writing = asyncio.ensure_future(asyncio.to_thread(self._record, session))
         try:
             started = await self.places.start(
                 spec.id,
@@ -206,11 +223,18 @@ class Sessions:
                 session.directory,
                 settings.stop_grace,
                 settings.start_timeout,
+                session.granted.limits,
             )
             session.attach(started.link, started.hello, started.cgroup)
+            self.look_after(session)
         finally:
             await writing  # on disk before Claude is told to go, and before any undoing
         await self._launch(session, started, executable, request)
+
+    def _record(self, session: Session) -> None:
+        self.store.write_spec(session.spec)
+        if session.granted is not None:
+            self.store.write_limits(session.spec.id, session.granted)
 
     async def _launch(
         self, session: Session, started: Started, executable: str, request: LaunchRequest
@@ -240,6 +264,7 @@ class Sessions:
                 input=session.opening(_opening(request)),
                 grace=settings.stop_grace,
                 output_max=settings.output_max,
+                runtime_max=session.granted.limits.runtime_max if session.granted else None,
                 bound=spec.placement is Placement.DETACHED and not spec.persistent,
             ),
             settings.start_timeout,
@@ -253,6 +278,7 @@ class Sessions:
         await ending.abandon(session)
         facts = self.store.read(session.spec.id).end
         session.conclude(facts or EndFacts(at=time.time(), error="its start failed"))
+        self.care.ended(session)
         try:
             self.store.remove(session.spec.id)
         except OSError as problem:
@@ -271,7 +297,7 @@ class Sessions:
             session.end.sentence,
             extra=session.about("ended"),
         )
-        self.places.clear_after(session.keeper, session.spec.id, session.spec.placement)
+        self.care.ended(session)
         self.on_count()
         self._in_background(self._forget_old())
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..host import processes
 from ..model.end import End
+from ..model.limits import LIMITS, missing
 from ..model.session import Placement, unit_name
 from . import footprint
 from .lines import extent
@@ -31,8 +32,8 @@ def brief(session: Session) -> dict[str, Any]:
     }
 
 
-def full(session: Session) -> dict[str, Any]:
-    """All that is known of one session."""
+def full(session: Session, controllers: frozenset[str], monitored: bool) -> dict[str, Any]:
+    """All that is known of one session, in a placement that has these controllers."""
     spec = session.spec
     held = extent(session.output)
     scoped = spec.placement is Placement.SCOPE
@@ -50,10 +51,24 @@ def full(session: Session) -> dict[str, Any]:
         "keeper": session.keeper.to_json() if session.keeper else None,
         "claude": session.claude.to_json() if session.claude else None,
         "processes": processes.tree(footprint.pids(session)),
+        "limits": _limits(session, controllers),
+        "monitored": monitored,
         "output": {"first": held.first, "size": held.size, "path": str(session.output)},
         "turns": session.turns,
         "cost_usd": session.cost_usd,
         "stop": session.stop_request.to_json() if session.stop_request else None,
+    }
+
+
+def _limits(session: Session, controllers: frozenset[str]) -> dict[str, Any] | None:
+    granted = session.granted
+    if granted is None:
+        return None
+    without = missing(frozenset(LIMITS), controllers)
+    return {
+        "values": granted.limits.to_json(),
+        "asked": sorted(granted.asked),
+        "without_effect": sorted(without),
     }
 
 

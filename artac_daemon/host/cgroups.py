@@ -101,6 +101,15 @@ def thaw(directory: Path) -> None:
         return
 
 
+def remove(directory: Path) -> None:
+    """Remove an empty cgroup and those below it; one that still has processes stays."""
+    for place, _, _ in os.walk(directory, topdown=False):
+        try:
+            os.rmdir(place)
+        except OSError:
+            return
+
+
 class ServiceCgroup:
     """The backend's own delegated cgroup: `daemon` for itself, `sessions` with one child for each.
 
@@ -149,12 +158,3 @@ class ServiceCgroup:
     def enter(directory: Path, pid: int) -> None:
         """Move a process into a session's cgroup."""
         (directory / "cgroup.procs").write_text(str(pid))
-
-    def remove(self, session_id: str) -> None:
-        """Remove a session's empty cgroup; one that still has processes stays."""
-        directory = absolute(self.name_of(session_id))
-        for place, _, _ in os.walk(directory, topdown=False):
-            try:
-                os.rmdir(place)
-            except OSError:
-                return

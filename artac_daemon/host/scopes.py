@@ -69,8 +69,12 @@ def environment() -> dict[str, str]:
     }
 
 
-def command(session_id: str, instance: Path, stop_grace: float, keeper: list[str]) -> list[str]:
+def command(
+    session_id: str, instance: Path, stop_grace: float, limits: list[str], keeper: list[str]
+) -> list[str]:
     """The command that becomes the keeper inside a new scope: `systemd-run --scope` execs it.
+
+    `limits` are unit properties.
 
     Without --description systemd-run would put the command line into the journal. KillMode=mixed
     would mean SIGKILL at once, as a scope has no main process. OOMPolicy=continue keeps the
@@ -89,6 +93,7 @@ def command(session_id: str, instance: Path, stop_grace: float, keeper: list[str
         f"--property=TimeoutStopSec={stop_grace + _STOP_MARGIN:g}s",
         "--property=OOMPolicy=continue",
         "--property=Delegate=yes",
+        *(f"--property={limit}" for limit in limits),
         "--",
         *keeper,
     ]
@@ -103,6 +108,20 @@ async def manager_problem() -> str:
     """Why the user manager cannot be asked for a scope; "" when it can."""
     code, _, errors = await _run("systemctl", "--user", "show", "--property=Version")
     return "" if code == 0 else errors.strip() or f"systemctl --user: exit code {code}"
+
+
+async def manager_cgroup() -> str:
+    """The user manager's own cgroup, which has what its units can have; "" when it is not there."""
+    _, output, _ = await _run("systemctl", "--user", "show", "--property=ControlGroup", "--value")
+    return output.strip()
+
+
+async def set_properties(unit: str, properties: list[str]) -> None:
+    """Set properties of a unit for as long as it is loaded; ArtacError(FAILED) if refused."""
+    command = ("systemctl", "--user", "set-property", "--runtime", unit, *properties)
+    code, _, errors = await _run(*command)
+    if code != 0:
+        raise ArtacError(ErrorKind.FAILED, f"systemd did not limit {unit}: {errors.strip()}")
 
 
 async def wait_for_manager(seconds: float) -> str:

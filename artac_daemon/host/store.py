@@ -1,8 +1,8 @@
 """The sessions on disk: `STATE/sessions/ID/`, private, each file whole or not there.
 
-`spec` is written once by the backend, `keeper` and `end` by the session's keeper, `stop` by the
-backend before it takes the first step of a stop. A session's state is never stored: it follows
-from which of these exist and from who is alive.
+`spec` is written once by the backend, `limits` by it whenever they change, `keeper` and `end` by
+the session's keeper, `stop` by the backend before it takes the first step of a stop. A session's
+state is never stored: it follows from which of these exist and from who is alive.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from ..keeper import record
 from ..keeper.wire import SOCKET
 from ..model.end import EndFacts
 from ..model.errors import ArtacError, ErrorKind
+from ..model.limits import Granted
 from ..model.session import ID_ALPHABET, ID_LENGTH, Identity, SessionSpec, StopRequest, is_id
 
 # A record is a few hundred bytes; more than this is not one of ours.
@@ -43,6 +44,7 @@ class Stored:
     keeper: Identity | None
     stop: StopRequest | None
     end: EndFacts | None
+    granted: Granted | None
     damage: tuple[str, ...]
 
 
@@ -107,6 +109,11 @@ class Store:
         record.write(str(self.directory(spec.id)), "spec", spec.to_json())
         record.sync_directory(str(self.sessions))
 
+    def write_limits(self, session_id: str, granted: Granted) -> None:
+        """Not synced: limits outlive the backend, not the machine."""
+        directory = str(self.directory(session_id))
+        record.write(directory, "limits", granted.to_json(), durable=False)
+
     def write_stop(self, session_id: str, stop: StopRequest) -> None:
         record.write(str(self.directory(session_id)), "stop", stop.to_json())
 
@@ -141,7 +148,8 @@ class Store:
         keeper = load("keeper", Identity.from_json)
         stop = load("stop", StopRequest.from_json)
         end = load("end", EndFacts.from_json)
-        return Stored(session_id, spec, keeper, stop, end, tuple(damage))
+        granted = load("limits", Granted.from_json)
+        return Stored(session_id, spec, keeper, stop, end, granted, tuple(damage))
 
     def mend_modes(self, session_id: str) -> list[str]:
         """Make a session's directory private; what had to be mended, in words."""
@@ -149,7 +157,7 @@ class Store:
 
     def tidy(self, session_id: str, keeper_gone: bool) -> None:
         """Remove what a killed writer had half written; a keeper may be writing at this moment."""
-        names = ("spec", "stop", "end", "keeper") if keeper_gone else ("spec", "stop")
+        names = ["spec", "stop", "limits"] + (["end", "keeper"] if keeper_gone else [])
         for name in names:
             for half in self.directory(session_id).glob(f".{name}.*"):
                 half.unlink(missing_ok=True)

@@ -8,6 +8,9 @@ import signal
 import time
 from collections.abc import Callable
 
+# epoll counts milliseconds in 32 bits, and a session may have weeks.
+_LONGEST_SLEEP = 86_400.0
+
 Callback = Callable[[], None]
 OnEvents = Callable[[int], None]
 
@@ -72,7 +75,8 @@ class Loop:
     def _timeout(self) -> float:
         if not self._deadlines:
             return -1
-        return max(0.0, min(due for due, _ in self._deadlines.values()) - time.monotonic())
+        rest = min(due for due, _ in self._deadlines.values()) - time.monotonic()
+        return min(max(0.0, rest), _LONGEST_SLEEP)
 
     def _on_signals(self, fd: int) -> None:
         try:

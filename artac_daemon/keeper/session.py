@@ -43,6 +43,7 @@ class Session:
         self._output = -1
         self._output_bound: OutputBound | None = None
         self._grace = 10.0
+        self._started = 0.0
         self._bound = False
         self._status: int | None = None
         self._stop: dict[str, object] | None = None
@@ -104,6 +105,7 @@ class Session:
             "signal": self._signal,
             "kill-tree": self._kill_tree,
             "resize": self._resize,
+            "runtime": self._runtime,
         }.get(str(message.get("op")))
         number = message.get("id")
         if handler is None:
@@ -140,6 +142,8 @@ class Session:
             self._fail(error.strerror or str(error))
             return
         self._state = "running"
+        self._started = time.monotonic()
+        self._bound_runtime(message.get("runtime_max"))
         self._claude = {**self._identity, "pid": self._child.pid}
         self._claude["start_time"] = record.start_time(self._child.pid)
         self._input = Input(os.dup(self._child.control) if launch.terminal else self._child.control)
@@ -259,6 +263,25 @@ class Session:
             self._terminated = True
             self._probe.ask()
             self._wind_down()
+
+    def _runtime(self, link: Link, message: dict[str, object]) -> None:
+        self._bound_runtime(message["seconds"])
+        link.send({"reply": message["id"]})
+
+    def _bound_runtime(self, seconds: object) -> None:
+        """From Claude's start on; kept here because the backend may be away when it is over."""
+        self._loop.cancel("runtime")
+        if seconds is not None and self._state == "running":
+            rest = self._started + float(str(seconds)) - time.monotonic()
+            self._loop.after("runtime", rest, self._overrun)
+
+    def _overrun(self) -> None:
+        if self._state != "running" or self._stop or self._terminated:
+            return
+        self._stop = {"by": "artac", "why": "limit", "at": time.time()}
+        for link in list(self._links):
+            link.send({"event": "stopping", "stop": self._stop})
+        self._wind_down()
 
     def _wind_down(self) -> None:
         """Nobody is there to do it in order: let Claude finish what it can within the grace."""

@@ -77,8 +77,6 @@ _STOP_REASONS = {
     "stop": Reason.STOPPED,
     "kill": Reason.KILLED,
     "drain": Reason.BACKEND_STOPPED,
-    "timeout": Reason.TIMEOUT,
-    "limit": Reason.LIMIT,
 }
 
 
@@ -99,6 +97,10 @@ def _judge(facts: EndFacts, placement: Placement) -> tuple[Reason, str]:
     # Before the stop request: memory that ran out while a stop was under way is still the cause.
     if facts.signal == signals.SIGKILL and facts.oom_kills:
         return Reason.OOM, f"the kernel killed claude because memory ran out ({how})"
+    if facts.stop and facts.stop.why == "limit":
+        return Reason.LIMIT, f"it had run for its runtime_max ({how})"
+    if facts.stop and facts.stop.why == "timeout":
+        return Reason.TIMEOUT, f"it had been idle for its idle_timeout ({how})"
     if facts.stop:
         verb = {"kill": "killed", "drain": "ended with the backend, drained"}.get(
             facts.stop.why, "stopped"

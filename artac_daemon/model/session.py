@@ -178,6 +178,7 @@ class LaunchRequest:
     claude_args: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     size: tuple[int, int] | None = None  # columns, rows
+    limits: Mapping[str, Any] = field(default_factory=dict)  # of the table in model/limits.py
 
 
 def _text(raw: Mapping[str, Any], key: str) -> str:

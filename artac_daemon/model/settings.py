@@ -10,6 +10,7 @@ from enum import Enum, StrEnum
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
+from .limit_kinds import Amount, CpuQuota, CpuWeight, MemoryBound, Percent, TaskBound, TimeBound
 from .setting_kinds import (
     AbsolutePath,
     AccountName,
@@ -147,6 +148,54 @@ class Settings:
     )
     start_timeout: float = _row(
         Duration("1s", "10min"), "30s", LIVE, "time a session gets to start"
+    )
+    memory_high: Amount = _row(
+        MemoryBound("16M"), "infinity", LIVE,
+        "memory above which a new session is slowed down and made to give back",
+    )  # fmt: skip
+    memory_max: Amount = _row(
+        MemoryBound("16M"), "50%", LIVE,
+        "memory of a new session at which the kernel kills one of its processes",
+    )  # fmt: skip
+    memory_swap_max: Amount = _row(
+        MemoryBound("0"), "512M", LIVE, "swap space that a new session may fill"
+    )
+    tasks_max: Amount = _row(
+        TaskBound(16), "2048", LIVE, "processes and threads that a new session may have"
+    )
+    cpu_weight: int = _row(
+        CpuWeight(), "100", LIVE, "a new session's share of busy CPUs, among sessions"
+    )
+    cpu_quota: Percent | None = _row(
+        CpuQuota(), "infinity", LIVE, "CPU time that a new session may use in each second"
+    )
+    runtime_max: float | None = _row(
+        TimeBound("1s", "3650d"), "infinity", LIVE,
+        "how long a new session may run before it is ended",
+    )  # fmt: skip
+    idle_timeout: float | None = _row(
+        TimeBound("1s", "3650d"), "infinity", LIVE,
+        "how long a new session may do nothing before it is ended; persistent ones only if asked",
+    )  # fmt: skip
+    total_memory_high: Amount = _row(
+        MemoryBound("16M"), "infinity", LIVE,
+        "memory above which all sessions together are slowed down",
+    )  # fmt: skip
+    total_memory_max: Amount = _row(
+        MemoryBound("16M"), "80%", LIVE,
+        "memory of all sessions together at which the kernel kills one of their processes",
+    )  # fmt: skip
+    total_memory_swap_max: Amount = _row(
+        MemoryBound("0"), "10%", LIVE, "swap space that all sessions together may fill"
+    )
+    total_tasks_max: Amount = _row(
+        TaskBound(16), "8192", LIVE, "processes and threads of all sessions together"
+    )
+    total_cpu_weight: int = _row(
+        CpuWeight(), "50", LIVE, "the share of busy CPUs that all sessions together have"
+    )
+    total_cpu_quota: Percent | None = _row(
+        CpuQuota(), "infinity", LIVE, "CPU time that all sessions together may use in each second"
     )
     session_umask: int = _row(Mask(), "0022", LIVE, "file mode mask of sessions")
     session_env: HiddenValues = _row(

@@ -36,6 +36,13 @@ junk = st.recursive(
 words = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 paths = st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S"])).map("/".__add__)
 milliseconds = st.integers(1000, 600_000).map(lambda count: f"{count}ms")
+infinity = st.just("infinity")
+
+
+def percentages(lowest: int, highest: int) -> st.SearchStrategy[str]:
+    return st.integers(lowest * 100, highest * 100).map(lambda value: f"{value / 100:g}%")
+
+
 VALID: dict[str, st.SearchStrategy[Any]] = {
     "persist_claude_sessions": st.sampled_from(["true", "No", "1", "OFF"]),
     "claude_code_path": paths,
@@ -58,6 +65,24 @@ VALID: dict[str, st.SearchStrategy[Any]] = {
     "terminal_size": st.tuples(st.integers(1, 9999), st.integers(1, 9999)).map(
         "{0[0]}x{0[1]}".format
     ),
+    **dict.fromkeys(
+        [
+            f"{whose}memory_{what}"
+            for whose in ("", "total_")
+            for what in ("high", "max", "swap_max")
+        ],
+        st.one_of(st.integers(1 << 24, 1 << 50).map(str), percentages(1, 100), infinity),
+    ),
+    **dict.fromkeys(
+        ["tasks_max", "total_tasks_max"],
+        st.one_of(st.integers(16, 4_194_304).map(str), percentages(1, 100), infinity),
+    ),
+    **dict.fromkeys(
+        ["cpu_weight", "total_cpu_weight"],
+        st.integers(1, 10_000).map(str) | st.just("idle"),
+    ),
+    **dict.fromkeys(["cpu_quota", "total_cpu_quota"], percentages(1, 10_000) | infinity),
+    **dict.fromkeys(["runtime_max", "idle_timeout"], milliseconds | infinity),
     "log_level": st.sampled_from(["debug", "info", "notice", "warning", "error"]),
     "enable_linger": st.sampled_from(["true", "false"]),
 }

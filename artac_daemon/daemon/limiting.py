@@ -1,0 +1,150 @@
+"""The limits of sessions: given at the start, changed while they run, and never only pretended."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..host import cgroups, limits, scopes, usage
+from ..host.store import Store
+from ..model.errors import ArtacError, ErrorKind
+from ..model.limits import (
+    CONTROLLERS,
+    LIMITS,
+    Granted,
+    Limits,
+    for_all,
+    for_each,
+    missing,
+)
+from ..model.session import Placement, unit_name
+from ..model.settings import Settings
+from .session import Session
+
+log = logging.getLogger("artac.limits")
+
+_KERNEL_KEYS = frozenset(key for key, row in LIMITS.items() if row.controller)
+
+
+class Limiting:
+    """Knows which controllers there are in each placement, and puts limits into effect there."""
+
+    def __init__(self, service: cgroups.ServiceCgroup | None, use_scopes: bool) -> None:
+        self._service = service
+        self._use_scopes = use_scopes
+        self._totals: Limits | None = None
+        self._present: dict[Placement, frozenset[str]] = {Placement.DETACHED: frozenset()}
+        if service is not None:
+            self._present[Placement.SERVICE] = limits.enable(service)
+
+    async def present(self, placement: Placement) -> frozenset[str]:
+        """The controllers that sessions there have."""
+        if placement is Placement.SCOPE and placement not in self._present:
+            self._present[placement] = await limits.manager_controllers()
+        return self._present.get(placement, frozenset())
+
+    async def warn_of_missing(self, placement: Placement) -> None:
+        """Say in the log which of the limits every session gets have no effect here."""
+        absent = [name for name in CONTROLLERS if name not in await self.present(placement)]
+        if not absent:
+            return
+        without = [key for key, row in LIMITS.items() if row.controller in absent]
+        why = (
+            "sessions are detached"
+            if placement is Placement.DETACHED
+            else f"no cgroup controller for {', '.join(absent)} here"
+        )
+        log.warning("limits without effect: %s (%s)", ", ".join(without), why)
+
+    async def bound_all(self, settings: Settings) -> None:
+        """Limit all sessions together, in each placement that is in use."""
+        totals = for_all(settings)
+        if totals == self._totals:
+            return
+        try:
+            if self._service is not None:
+                limits.bound(self._service.sessions, totals)
+            if self._use_scopes and await self.present(Placement.SCOPE):
+                await limits.bound_unit(scopes.SLICE, totals)
+        except (ArtacError, OSError) as error:
+            log.error("the limits of all sessions together are not in effect: %s", error)
+            return
+        self._totals = totals
+
+    async def check_asked(self, asked: frozenset[str], placement: Placement) -> None:
+        """ArtacError(CONFLICT) where a limit that somebody asked for would have no effect."""
+        without = missing(asked, await self.present(placement))
+        if without:
+            lacks = ", ".join(sorted(set(without.values())))
+            raise ArtacError(
+                ErrorKind.CONFLICT,
+                f"{', '.join(without)}: without effect here, as {placement.value} placement has "
+                f"no cgroup controller for {lacks} on this machine (`artac doctor` tells more)",
+            )
+
+    async def apply(self, placement: Placement, session_id: str, cgroup: Path, new: Limits) -> None:
+        """Put the kernel's part of the limits of one session into effect."""
+        if placement is Placement.SCOPE:
+            await limits.bound_unit(unit_name(session_id), new)
+        elif placement is Placement.SERVICE:
+            limits.bound(cgroup, new)
+
+    async def change(
+        self, session: Session, store: Store, changes: Mapping[str, Any], force: bool
+    ) -> Granted:
+        """Change limits of a running session, all of them or none; on disk when this returns."""
+        if not session.live:
+            raise ArtacError(ErrorKind.NOT_RUNNING, f"session {session.spec.id} has ended")
+        await session.begun()
+        placement = session.spec.placement
+        await self.check_asked(frozenset(changes), placement)
+        old = session.granted or Granted(Limits())
+        new = old.with_changes(changes)
+        if not force:
+            _check_room(session, changes)
+        kernel = bool(_KERNEL_KEYS & changes.keys()) and session.cgroup is not None
+        if kernel:
+            assert session.cgroup is not None
+            try:
+                await self.apply(placement, session.spec.id, session.cgroup, new.limits)
+            except ArtacError:
+                await self.apply(placement, session.spec.id, session.cgroup, old.limits)
+                raise
+        try:
+            if "runtime_max" in changes:
+                await session.request("runtime", seconds=new.limits.runtime_max)
+            store.write_limits(session.spec.id, new)
+        except (ArtacError, OSError) as error:
+            if kernel and session.cgroup is not None:
+                await self.apply(placement, session.spec.id, session.cgroup, old.limits)
+            if isinstance(error, OSError):
+                what = f"the limits could not be written to disk: {error.strerror}"
+                raise ArtacError(ErrorKind.FAILED, what) from None
+            raise
+        session.set_granted(new)
+        written = new.limits.to_json()
+        told = ", ".join(f"{key}={written[key]}" for key in changes)
+        log.info("limits changed: %s", told, extra=session.about("limits"))
+        return new
+
+
+def grant(settings: Settings, asked: Mapping[str, Any]) -> Granted:
+    """The limits of a new session: the settings', and what was asked for in their place."""
+    return Granted(replace(for_each(settings), **asked), frozenset(asked))
+
+
+def _check_room(session: Session, changes: Mapping[str, Any]) -> None:
+    """A bound below what is in use would not be met by waiting: the kernel kills for it at once."""
+    if "memory_max" not in changes or session.cgroup is None:
+        return
+    used = usage.of_cgroup(session.cgroup).memory
+    bound = limits.bytes_of(changes["memory_max"])
+    if used is not None and bound is not None and used > bound:
+        raise ArtacError(
+            ErrorKind.CONFLICT,
+            f"session {session.spec.id} uses {used >> 20}M: with memory_max={bound >> 20}M the "
+            "kernel would kill processes of it; --force does it all the same",
+        )
