@@ -61,7 +61,7 @@ def _keeper(stand: Stand) -> Measured:
 
 
 def _idle(stand: Stand) -> Measured:
-    keepers = stand.sessions(20)
+    keepers = stand.sessions(50)
     daemon = stand.artac.main_pid()
     time.sleep(3)  # the last of the starts is over
 
@@ -73,6 +73,12 @@ def _idle(stand: Stand) -> Measured:
     daemons, theirs = (now - then for now, then in zip(spent(), before, strict=True))
     shown = f"artacd {daemons * 1e3:.1f} ms, keepers {theirs * 1e3:.1f} ms"
     return Measured(daemons + theirs, shown, {"artacd": daemons, "keepers": theirs})
+
+
+def _end(stand: Stand) -> Measured:
+    taken = stand.inside("ends", 25)["seconds"]
+    shown = f"{min(taken) * 1e3:.1f} to {max(taken) * 1e3:.1f} ms, {len(taken)} ends"
+    return Measured(median(taken), shown, {"seconds": taken})
 
 
 def _daemon(stand: Stand) -> Measured:
@@ -123,7 +129,8 @@ FIGURES = (
         "output", "headless output through us / by itself", 0.98, "x", _output, 0, at_least=True
     ),
     Figure("keeper", "keeper, PSS, 20 running", 5.5, "MB", _keeper, 20),
-    Figure("idle", "CPU of artacd and 20 keepers, idle 30 s", 0.05, "s", _idle, 20),
+    Figure("end", "claude's end to its tree gone, reason on disk", 0.1, "s", _end, 20),
+    Figure("idle", "CPU of artacd and 50 keepers, idle 30 s", 0.1, "s", _idle, 50),
     Figure("daemon", "artacd, PSS, 100 sessions", 45, "MB", _daemon, 100),
     Figure("ls", "artac ls, 200 sessions / python3 -c pass", 6, "x", _ls, 200),
     Figure("ready", "start with 200 sessions to READY=1", 1.5, "s", _ready, 200),
