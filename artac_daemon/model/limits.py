@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -61,9 +61,6 @@ class Limits:
     def to_json(self) -> dict[str, str]:
         """Each value as it is written."""
         return {key: str(row.kind.write(getattr(self, key))) for key, row in LIMITS.items()}
-
-    def only(self, keys: frozenset[str]) -> dict[str, Any]:
-        return {key: value for key, value in asdict(self).items() if key in keys}
 
 
 @dataclass(frozen=True)
