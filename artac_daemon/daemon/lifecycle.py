@@ -224,7 +224,10 @@ class Backend:
         from ..host import doctor  # asked for seldom: its imports stay out of a quiet backend
 
         checks = await doctor.examine(
-            self._loaded.resolved.settings, os.environ, self._loaded.session_environment
+            self._loaded.resolved.settings,
+            os.environ,
+            self._loaded.session_environment,
+            self._loaded.session_places,
         )
         return [check.to_json() for check in checks]
 
