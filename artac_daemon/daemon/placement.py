@@ -35,6 +35,11 @@ class Places:
         self._service = service
         self._instance = instance
 
+    @property
+    def service_sessions(self) -> str:
+        """The cgroup that has those of sessions in `service` placement; "" where there is none."""
+        return f"{self._service.name}/sessions" if self._service is not None else ""
+
     async def start(
         self, session_id: str, placement: Placement, directory: Path, grace: float, limit: float
     ) -> Started:
