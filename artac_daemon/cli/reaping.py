@@ -39,13 +39,15 @@ def reap(options: argparse.Namespace) -> int:
         raise ArtacError(
             ErrorKind.USAGE, "reap asks first, and there is no terminal: add --yes or --dry-run"
         )
+    if options.json and not (options.dry_run or options.yes):
+        raise usage("reap", "--json does not ask: add --yes or --dry-run")
     client = Client.of(options)
     planned = client.post("/v1/reap", {**wanted, "dry_run": True})["processes"]
     due = [process for process in planned if process["outcome"] is None]
     if options.dry_run:
         _show(planned, options.json)
         return 0
-    if not options.json or not options.yes:
+    if not options.json:
         _show(planned, False)
     if due and not options.yes:
         _ask(len(due))

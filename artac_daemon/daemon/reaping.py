@@ -156,7 +156,12 @@ class _Reaping:
         await self._living(targets, self._grace)
         if any(session.spec.id == home.session for session in self._sessions.live()):
             return
-        cgroups.kill(directory)
+        for target in targets:
+            self._send(target, signal.SIGKILL)
+        try:
+            cgroups.kill(directory)
+        except OSError as error:  # somebody else made it in there
+            log.warning("cgroup %s cannot be killed whole: %s", path, error.strerror)
         await self._living(targets, ANSWER_LIMIT)
         if not home.scope:  # a scope goes by itself
             self._sessions.places.clear(home.session, Placement.SERVICE)
