@@ -7,9 +7,10 @@ import functools
 import os
 import pwd
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..claude import recognition
 from ..host import census as host
@@ -22,8 +23,17 @@ from ..model.session import Identity, Placement
 from .session import Session
 from .sessions import Sessions
 
+T = TypeVar("T")
+
+# One census at a time, in a thread that nothing else waits for: PSS of many may take seconds.
+_reader = ThreadPoolExecutor(1, "census")
+
 # A keeper leaves just after its session's end; for so long it is no orphan (seconds).
 _LEAVING = 5.0
+
+
+async def _aside(work: Callable[..., T], *given: Any) -> T:
+    return await asyncio.get_running_loop().run_in_executor(_reader, work, *given)
 
 
 async def survey(sessions: Sessions) -> Census:
@@ -31,14 +41,14 @@ async def survey(sessions: Sessions) -> Census:
 
     /proc is read first: the session of whatever was seen is in the table by then.
     """
-    seen = await asyncio.to_thread(host.scan)
+    seen = await _aside(host.scan)
     ours = known(sessions)
     own_scopes: Mapping[str, str] = {}
     if not sessions.embedded and census.unsettled_scopes(seen, ours):
         own_scopes = await _own_scopes(sessions)
         ours = known(sessions)
     grounds = census.Grounds(os.getpid(), sessions.places.service_sessions, own_scopes)
-    return await asyncio.to_thread(_take, seen, ours, grounds)
+    return await _aside(_take, seen, ours, grounds)
 
 
 def known(sessions: Sessions) -> list[Known]:
@@ -60,7 +70,7 @@ async def view(
     others = found.foreign if foreign and only is None else []
     # A session's cgroup is not looked for in the thread, where it may change meanwhile.
     cgroups = {session.spec.id: session.cgroup for session in shown}
-    uses, rows = await asyncio.to_thread(_measure, found, cgroups, orphans, others, proportional)
+    uses, rows = await _aside(_measure, found, cgroups, orphans, others, proportional)
     return {
         "sessions": [
             {

@@ -79,17 +79,16 @@ class _Reaping:
         self._held: dict[Identity, Held] = {}
         self._refused: dict[Identity, str] = {}
         self._left: set[Identity] = set()
-        for target in targets:
-            identity = target.process.identity
-            held = Held.take(*identity)
-            if held is not None:
-                self._held[identity] = held
 
     def close(self) -> None:
         for held in self._held.values():
             held.close()
 
     async def end(self) -> None:
+        for target in self._targets:
+            held = Held.take(*target.process.identity)
+            if held is not None:
+                self._held[target.process.identity] = held
         of_sessions: dict[str, list[Target]] = {}
         of_cgroups: dict[str, list[Target]] = {}
         work = []
@@ -144,6 +143,8 @@ class _Reaping:
             # One that ended by itself meanwhile has taken its processes with it.
             if error.kind not in (ErrorKind.NOT_RUNNING, ErrorKind.NOT_FOUND):
                 self._refuse(targets, error.message)
+        except OSError as error:
+            self._refuse(targets, f"session {session_id} could not be killed: {error.strerror}")
 
     async def _end_cgroup(self, path: str, targets: list[Target]) -> None:
         """In order, and then whole: what forks may be faster than what signals."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import shutil
 import signal
 import subprocess
@@ -29,6 +30,17 @@ def rows(backend: Backend, ref: str) -> list[dict[str, Any]]:
     (session,) = census(backend, f"?session={ref}")["sessions"]
     found: list[dict[str, Any]] = session["processes"]
     return found
+
+
+def wait_for(backend: Backend, ref: str, *commands: str) -> list[dict[str, Any]]:
+    """The session's processes, once those commands are among them."""
+
+    def look() -> list[dict[str, Any]] | None:
+        found = rows(backend, ref)
+        return found if {row["command"] for row in found} >= set(commands) else None
+
+    shown: list[dict[str, Any]] = until(look, " and ".join(commands))
+    return shown
 
 
 def pids(rows: list[dict[str, Any]]) -> list[int]:
@@ -76,28 +88,25 @@ def claude(tmp_path: Path) -> Callable[..., Any]:
     return lambda **env: process([str(program), "1471"], **env)
 
 
-def artac(backend: Backend, *words: str, answer: str = "") -> subprocess.CompletedProcess[str]:
+def artac(backend: Backend, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "artac_daemon.cli.main", *words],
         capture_output=True,
         text=True,
-        input=answer,
+        stdin=subprocess.DEVNULL,
         env={**backend.environment(), "ARTAC_SOCKET": str(backend.socket)},
     )
 
 
 def test_a_sessions_tree_with_the_role_of_each(backend: Backend) -> None:
     session = backend.run("!tool sleep 1472 & sleep 1473")
-    shown = until(
-        lambda: (found := rows(backend, session["id"])) and len(found) >= 5 and found, "its tools"
-    )
+    shown = wait_for(backend, session["id"], "sleep 1472", "sleep 1473")
     status = backend.show(session["id"])
     assert [(row["pid"], row["role"], row["depth"]) for row in shown[:2]] == [
         (status["keeper"]["pid"], "keeper", 0),
         (status["claude"]["pid"], "claude", 1),
     ]
     assert {row["role"] for row in shown[2:]} == {"tool"}
-    assert {"sleep 1472", "sleep 1473"} < {row["command"] for row in shown}
     assert all(row["depth"] >= 2 for row in shown[2:])
     assert all(row["rss_bytes"] > 0 and row["start_time"] > 0 for row in shown)
     assert [row["pss_bytes"] for row in shown] == [None] * len(shown)
@@ -150,10 +159,12 @@ def test_nothing_foreign_is_ended_unless_its_pid_is_named(
 def test_a_foreign_process_goes_with_what_is_below_it(backend: Backend, tmp_path: Path) -> None:
     shell = shutil.which("sh") or "/bin/sh"
     with process([shell, "-c", "trap '' TERM; sleep 1476 & wait"], "claude") as foreign:
-        shown = until(
-            lambda: len(found := plan(backend, foreign=[foreign.pid])) == 2 and found, "its child"
-        )
-        assert shown[1]["command"] == "sleep 1476"
+
+        def with_child() -> list[dict[str, Any]] | None:
+            found = plan(backend, foreign=[foreign.pid])
+            return found if [row["command"] for row in found[1:]] == ["sleep 1476"] else None
+
+        shown = until(with_child, "its child")
         outcomes = reap(backend, shown, foreign=[foreign.pid])
         assert set(outcomes.values()) == {"ended"}
         assert foreign.wait(10) == -signal.SIGKILL
@@ -204,12 +215,19 @@ def test_what_a_killed_keeper_left_is_an_orphan_and_can_be_reaped(backend: Backe
     assert plan(backend, orphans=True) == []
 
 
-def test_what_left_the_tree_of_a_session_goes_with_it_only(backend: Backend) -> None:
+def test_what_left_the_tree_of_a_session_goes_with_it_only(
+    backend: Backend, tmp_path: Path
+) -> None:
     session = backend.run()
     backend.wait(session["id"], "idle")
-    with process([SLEEP, "1479"], ARTAC_SESSION=session["id"]) as escaped:
+    # A program's name is what the kernel has in /proc/PID/stat between parentheses.
+    hostile = str(shutil.copy(SLEEP, tmp_path / "a) Z 1 (\n\x1b[2J"))
+    with process([hostile, "1479"], ARTAC_SESSION=session["id"]) as escaped:
         (row,) = [row for row in rows(backend, session["id"]) if row["pid"] == escaped.pid]
         assert row["role"] == "escaped" and session["id"] in row["why"]
+        assert row["command"] == f"{hostile} 1479"
+        told = artac(backend, "ps", session["id"]).stdout
+        assert "\\x1b[2J" in told and "\x1b" not in told and "1479" in told
         assert plan(backend, orphans=True) == []
         shown = plan(backend, session=session["id"])
         assert escaped.pid in pids(shown)
@@ -240,7 +258,7 @@ def test_the_daemon_and_its_sessions_are_not_below_anything_foreign(
 def test_the_commands(backend: Backend, claude: Callable[..., Any]) -> None:
     session = backend.run("!tool sleep 1481", name="api")
     backend.wait("api", "working")
-    until(lambda: len(rows(backend, "api")) >= 3, "its tool")
+    wait_for(backend, "api", "sleep 1481")
     with claude() as foreign:
         done = artac(backend, "ps")
         assert done.returncode == 0, done.stderr
@@ -264,3 +282,28 @@ def test_the_commands(backend: Backend, claude: Callable[..., Any]) -> None:
         assert [row["outcome"] for row in json.loads(done.stdout)] == ["ended"]
     done = artac(backend, "reap", "--orphans", "--yes")
     assert (done.returncode, done.stdout) == (0, "") and "nothing to reap" in done.stderr
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n", 1), ("", 1), ("y", 0)])
+def test_on_a_terminal_it_asks(
+    backend: Backend, claude: Callable[..., Any], answer: str, code: int
+) -> None:
+    with claude() as foreign:
+        control, terminal = pty.openpty()
+        command = ["reap", "--foreign", str(foreign.pid)]
+        with os.fdopen(control, "w") as keys, os.fdopen(terminal) as keyboard:
+            keys.write(f"{answer}\n")
+            keys.flush()
+            done = subprocess.run(
+                [sys.executable, "-m", "artac_daemon.cli.main", *command],
+                stdin=keyboard,
+                capture_output=True,
+                text=True,
+                env={**backend.environment(), "ARTAC_SOCKET": str(backend.socket)},
+            )
+        assert f"{foreign.pid}  " in done.stdout and "[y/N]" in done.stderr
+        assert done.returncode == code
+        if code:
+            assert "nothing was ended" in done.stderr and foreign.poll() is None
+        else:
+            assert foreign.wait(10) == -signal.SIGTERM
