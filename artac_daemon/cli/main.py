@@ -25,6 +25,7 @@ VERBS = {
     "run": ("starting", "start a session"),
     "ls": ("listing", "list the sessions"),
     "status": ("showing", "all about one session, or the daemon's health"),
+    "ps": ("processes", "the processes of sessions, and Claude processes of others"),
     "send": ("messages", "send a message to a session"),
     "logs": ("logs", "what a session said, readably"),
     "events": ("events", "Claude's own events, one JSON object on each line"),
@@ -32,6 +33,7 @@ VERBS = {
     "stop": ("ending", "end sessions in order"),
     "kill": ("ending", "end sessions at once"),
     "limit": ("limiting", "what a session may use: memory, tasks, CPU, time"),
+    "reap": ("reaping", "end what sessions left behind, or processes that you name"),
     "wait": ("waiting", "wait until a session ended, or is in some state"),
     "rm": ("records", "remove ended sessions and their output"),
     "prune": ("records", "remove all ended sessions, or all but the newest"),
@@ -52,6 +54,7 @@ start and talk
 look
   ls          {ls}
   status      {status}
+  ps          {ps}
   logs        {logs}
   events      {events}
   wait        {wait}
@@ -60,6 +63,7 @@ bound
 end and tidy up
   stop        {stop}
   kill        {kill}
+  reap        {reap}
   rm          {rm}
   prune       {prune}
 the daemon

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -9,7 +10,7 @@ from aiohttp import web
 from ..claude import stream
 from ..model.errors import ArtacError, ErrorKind
 from ..model.session import State
-from . import ending, requests, streams, views
+from . import ending, processes, reaping, requests, streams, views
 from .access import Access
 from .api import Route, answer, body, by, context
 from .lines import extent
@@ -138,6 +139,25 @@ async def wait(request: web.Request) -> web.StreamResponse:
     return answer({"reached": reached, "session": views.brief(session)})
 
 
+async def list_processes(request: web.Request) -> web.StreamResponse:
+    query = requests.query(request.query, ("session", "foreign", "pss"))
+    sessions = context(request).sessions
+    foreign = requests.flag("foreign", query.get("foreign", "1"))
+    pss = requests.flag("pss", query.get("pss", "0"))
+    only = sessions.find(query["session"]) if "session" in query else None
+    return answer(await processes.view(sessions, only, foreign, pss))
+
+
+async def reap(request: web.Request) -> web.StreamResponse:
+    wanted, confirmed = requests.reap(await body(request))
+    sessions = context(request).sessions
+    if wanted.session:
+        wanted = replace(wanted, session=sessions.find(wanted.session).spec.id)
+    if confirmed is None:
+        return answer({"processes": await reaping.show(sessions, wanted)})
+    return answer({"processes": await reaping.reap(sessions, wanted, confirmed, by(request))})
+
+
 async def drain(request: web.Request) -> web.StreamResponse:
     return answer({"ended": await context(request).drain(by(request))})
 
@@ -160,6 +180,8 @@ ROUTES = (
     Route("GET", "/v1/doctor", Access.USE, doctor),
     Route("POST", "/v1/drain", Access.OWN, drain),
     Route("POST", "/v1/prune", Access.USE, prune),
+    Route("GET", "/v1/processes", Access.USE, list_processes),
+    Route("POST", "/v1/reap", Access.USE, reap),
     Route("GET", "/v1/sessions", Access.USE, list_sessions),
     Route("POST", "/v1/sessions", Access.USE, run),
     Route("GET", _ONE, Access.USE, show),

@@ -36,6 +36,11 @@ class Places:
         self._service = service
         self._instance = instance
 
+    @property
+    def service_sessions(self) -> str:
+        """The cgroup that has those of sessions in `service` placement; "" where there is none."""
+        return f"{self._service.name}/sessions" if self._service is not None else ""
+
     async def start(
         self,
         session_id: str,
@@ -81,7 +86,7 @@ class Places:
             # Nothing runs under it yet, and it is our own unreaped child: killing it is safe.
             process.kill()
             process.wait()
-            self._clear(session_id, placement)
+            self.clear(session_id, placement)
             raise
         finally:
             assert process.stderr is not None
@@ -90,7 +95,7 @@ class Places:
         processes.ExitWatch(process.pid, lambda: _reap(process))
         return Started(link, hello, cgroup)
 
-    def _clear(self, session_id: str, placement: Placement) -> None:
+    def clear(self, session_id: str, placement: Placement) -> None:
         """Remove what a failed start leaves of its placement; a scope goes by itself."""
         if placement is Placement.SERVICE and self._service is not None:
             cgroups.remove(cgroups.absolute(self._service.name_of(session_id)))
