@@ -25,6 +25,7 @@ VERBS = {
     "run": ("starting", "start a session"),
     "ls": ("listing", "list the sessions"),
     "status": ("showing", "all about one session, or the daemon's health"),
+    "why": ("why", "why a session ended, or what it is doing, with the evidence"),
     "send": ("messages", "send a message to a session"),
     "logs": ("logs", "what a session said, readably"),
     "events": ("events", "Claude's own events, one JSON object on each line"),
@@ -52,6 +53,7 @@ start and talk
 look
   ls          {ls}
   status      {status}
+  why         {why}
   logs        {logs}
   events      {events}
   wait        {wait}

@@ -152,15 +152,20 @@ class StopRequest:
     """Who asked for a session's end, when and how. On disk before the first step of it."""
 
     by: str
-    why: str  # stop, kill, drain
+    why: str  # stop, kill, drain; of artac itself: limit (runtime_max), timeout (idle_timeout)
     at: float
+    limit_seconds: float | None = None  # of the two limits, the one that was reached
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> StopRequest:
-        return cls(_text(raw, "by"), _text(raw, "why"), float(raw["at"]))
+        limit = raw.get("limit_seconds")
+        limit = None if limit is None else float(limit)
+        if limit is not None and not 0 <= limit < float("inf"):
+            raise ValueError(f"limit_seconds is {limit}")
+        return cls(_text(raw, "by"), _text(raw, "why"), float(raw["at"]), limit)
 
 
 @dataclass(frozen=True)
