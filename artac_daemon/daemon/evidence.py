@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal as signals
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ..host.unit_state import UnitState
@@ -67,9 +67,14 @@ def sentence(found: Circumstances) -> str:
 
 def evidence(found: Circumstances) -> list[Evidence]:
     """The most telling first."""
-    if found.end is not None:
-        return [*_of_end(found, found.end), *_of_machine(found), *_guesses(found, found.end)]
-    return [*_of_life(found), *_of_machine(found)]
+    end = found.end
+    first = _of_life(found) if end is None else _of_end(found, end)
+    guesses = () if end is None else _guesses(found, end)
+    # One line each, whatever was said elsewhere.
+    return [
+        replace(item, said=" ".join(item.said.split()))
+        for item in (*first, *_of_machine(found), *guesses)
+    ]
 
 
 def _of_end(found: Circumstances, end: End) -> Iterator[Evidence]:
@@ -85,7 +90,7 @@ def _of_end(found: Circumstances, end: End) -> Iterator[Evidence]:
 
 def _claude(facts: EndFacts) -> str:
     if facts.error:
-        return f"was not started: {_line(facts.error)}"
+        return f"was not started: {facts.error}"
     if facts.signal is not None:
         return f"was killed by signal {facts.signal} ({signal_name(facts.signal)})"
     if facts.exit_code is not None:
@@ -125,7 +130,7 @@ def _asked(stop: StopRequest | None) -> Evidence:
     how = stop.why
     if stop.limit_seconds is not None:
         how += f" of {format_duration(stop.limit_seconds)}"
-    return Evidence("asked", f"{_line(stop.by)} asked for it ({_line(how)}) at {_moment(stop.at)}")
+    return Evidence("asked", f"{stop.by} asked for it ({how}) at {_moment(stop.at)}")
 
 
 def _counted(facts: EndFacts) -> Iterator[Evidence]:
@@ -186,7 +191,7 @@ def _of_machine(found: Circumstances) -> Iterator[Evidence]:
 
 def _unit(unit: UnitState) -> str:
     if unit.problem:
-        return f"{unit.unit}: {_line(unit.problem)}"
+        return f"{unit.unit}: {unit.problem}"
     if not unit.loaded:
         return f"{unit.unit} is gone, and with it what systemd knew of its result"
     said = f"{unit.unit} is now {unit.active} ({unit.sub}), result {unit.result}"
@@ -202,7 +207,7 @@ def _turn(turn: LastTurn, ended: bool) -> str:
     if result.interrupted:
         return "was interrupted"
     if result.failed:
-        return f"failed: {_line(result.text)[:300]}"
+        return f"failed: {result.text[:300]}"
     return "was successful"
 
 
@@ -246,7 +251,3 @@ def _moment(seconds: float) -> str:
         return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
     except (ValueError, OverflowError, OSError):  # a record may hold any number
         return f"{seconds:g} s after the epoch"
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -161,11 +161,13 @@ class StopRequest:
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> StopRequest:
+        stop = cls(_text(raw, "by"), _text(raw, "why"), float(raw["at"]))
         limit = raw.get("limit_seconds")
-        limit = None if limit is None else float(limit)
-        if limit is not None and not 0 <= limit < float("inf"):
+        if limit is None:
+            return stop
+        if not 0 <= float(limit) < float("inf"):
             raise ValueError(f"limit_seconds is {limit}")
-        return cls(_text(raw, "by"), _text(raw, "why"), float(raw["at"]), limit)
+        return replace(stop, limit_seconds=float(limit))
 
 
 @dataclass(frozen=True)

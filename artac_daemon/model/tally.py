@@ -29,6 +29,8 @@ class Tally:
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Tally:
         """What is there of it; ValueError or TypeError for values that are no counts."""
+        if not isinstance(raw, Mapping):
+            raise TypeError(f"a tally is {type(raw).__name__}, not an object")
         known = {field.name: raw.get(field.name) for field in fields(cls)}
         return cls(**{key: _count(key, value) for key, value in known.items()})  # type: ignore[arg-type]
 
