@@ -26,6 +26,7 @@ VERBS = {
     "ls": ("listing", "list the sessions"),
     "status": ("showing", "all about one session, or the daemon's health"),
     "ps": ("processes", "the processes of sessions, and Claude processes of others"),
+    "why": ("why", "why a session ended, or what it is doing, with the evidence"),
     "send": ("messages", "send a message to a session"),
     "logs": ("logs", "what a session said, readably"),
     "events": ("events", "Claude's own events, one JSON object on each line"),
@@ -55,6 +56,7 @@ look
   ls          {ls}
   status      {status}
   ps          {ps}
+  why         {why}
   logs        {logs}
   events      {events}
   wait        {wait}

@@ -48,7 +48,7 @@ async def kill(session: Session, store: Store, by: str) -> End:
 
 
 async def _stop(session: Session, store: Store, by: str, why: str, grace: float) -> End:
-    await _note(session, store, StopRequest(by, why, time.time()))
+    await _note(session, store, StopRequest(by, why, time.time(), _limit(session, why)))
     if session.spec.kind is Kind.HEADLESS:
         await _try(session, _quiet(session, grace))
         await _try(session, session.request("close-input"))
@@ -58,6 +58,13 @@ async def _stop(session: Session, store: Store, by: str, why: str, grace: float)
     if await session.ended_within(grace):
         return _its_end(session)
     return await _kill_tree(session)
+
+
+def _limit(session: Session, why: str) -> float | None:
+    """Of a stop by artac itself: the time after which it is to come."""
+    if why != "timeout" or session.granted is None:
+        return None
+    return session.granted.limits.idle_timeout
 
 
 async def _try(session: Session, step: Awaitable[object]) -> None:

@@ -16,9 +16,11 @@ from .api import Route, answer, body, by, context
 from .lines import extent
 from .session import Session
 from .turns import turn
+from .why import explain
 
 # What a client's wait may last in one request; it may ask again.
 _LONGEST_WAIT = 3600.0
+_MOST_LINES = 1000
 
 
 async def health(request: web.Request) -> web.StreamResponse:
@@ -50,6 +52,26 @@ async def run(request: web.Request) -> web.StreamResponse:
 
 async def show(request: web.Request) -> web.StreamResponse:
     return answer({"session": await _full(request, _session(request))})
+
+
+async def why(request: web.Request) -> web.StreamResponse:
+    query = requests.query(request.query, ("lines",))
+    wanted = requests.offset("lines", query.get("lines", "10"))
+    if not 0 <= wanted <= _MOST_LINES:
+        raise ArtacError(ErrorKind.USAGE, f"lines must be from 0 to {_MOST_LINES}")
+    try:
+        session = _session(request)
+    except ArtacError as error:
+        # Not a session any more, but somebody who asks why it is gone is to hear it.
+        aside = context(request).sessions.store.aside(request.match_info["ref"])
+        if error.kind is not ErrorKind.NOT_FOUND or aside is None:
+            raise
+        raise ArtacError(
+            ErrorKind.NOT_FOUND,
+            f"the record of session {request.match_info['ref']} was damaged, so nothing can be "
+            f"told of it: what there is was set aside as {aside}",
+        ) from None
+    return answer({"session": await _full(request, session), **await explain(session, wanted)})
 
 
 async def remove(request: web.Request) -> web.StreamResponse:
@@ -185,6 +207,7 @@ ROUTES = (
     Route("GET", "/v1/sessions", Access.USE, list_sessions),
     Route("POST", "/v1/sessions", Access.USE, run),
     Route("GET", _ONE, Access.USE, show),
+    Route("GET", _ONE + "/why", Access.USE, why),
     Route("DELETE", _ONE, Access.USE, remove),
     Route("POST", _ONE + "/messages", Access.USE, send),
     Route("GET", _ONE + "/turns/{uuid}", Access.USE, show_turn),

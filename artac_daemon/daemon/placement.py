@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,8 @@ class Started:
     link: links.Link
     hello: links.Hello
     cgroup: Path | None  # None where there is none to be had
+    # How the keeper ended, as Popen.returncode has it; None while it lives.
+    status: Callable[[], int | None]
 
 
 class Places:
@@ -93,7 +96,7 @@ class Places:
             process.stderr.close()
         # It is our child for as long as we live: reap it when it ends, whoever is asking.
         processes.ExitWatch(process.pid, lambda: _reap(process))
-        return Started(link, hello, cgroup)
+        return Started(link, hello, cgroup, process.poll)
 
     def clear(self, session_id: str, placement: Placement) -> None:
         """Remove what a failed start leaves of its placement; a scope goes by itself."""

@@ -14,10 +14,12 @@ from ..host import cgroups, processes
 from ..host.inotify import GrowthWatch
 from ..host.journal import about
 from ..host.store import Store
-from ..model.end import End, EndFacts, verdict
+from ..keeper import counters
+from ..model.end import End, EndFacts, keeper_lost, verdict
 from ..model.errors import ArtacError, ErrorKind
 from ..model.limits import Granted
 from ..model.session import Identity, Kind, SessionSpec, State, StopRequest
+from ..model.tally import Tally
 from . import link as links
 from .change import Change
 from .follow import Follower
@@ -42,6 +44,8 @@ class Session:
         self.keeper: Identity | None = None
         self.claude: Identity | None = None
         self.cgroup: Path | None = None
+        # As Popen.returncode has it; None too for a keeper that is not this backend's own child.
+        self.keeper_status: Callable[[], int | None] = lambda: None
         self.granted: Granted | None = None  # None: a record of before there were limits
         self.turns = 0
         self.cost_usd: float | None = None
@@ -341,11 +345,21 @@ class Session:
             return
         self._keeper_gone = True
         if self.live and self._told_end is None and not self._conclude_from_disk():
-            why = "its keeper was killed, so nobody could note how it ended"
-            facts = EndFacts(at=time.time(), stop=self.stop_request)
-            if self.stop_request is None:
-                facts = EndFacts(at=time.time(), lost=why)
+            why, keeper = keeper_lost(self.keeper_status())
+            facts = EndFacts(
+                at=time.time(),
+                stop=self.stop_request,
+                lost="" if self.stop_request else why,
+                keeper=keeper,
+                tally=self._tally(),
+            )
             self._start(self.end_here(facts))
+
+    def _tally(self) -> Tally | None:
+        """What its cgroup has counted, if it is still there; it was made for this session."""
+        if self.cgroup is None or not (counted := counters.read(str(self.cgroup))):
+            return None
+        return Tally.from_json(counted)
 
     async def end_here(self, facts: EndFacts) -> None:
         """End what a dead keeper left, and write the end that it could not."""

@@ -225,6 +225,7 @@ class Sessions:
                 settings.start_timeout,
                 session.granted.limits,
             )
+            session.keeper_status = started.status
             session.attach(started.link, started.hello, started.cgroup)
             self.look_after(session)
         finally:
@@ -295,7 +296,7 @@ class Sessions:
             "session ended: %s: %s",
             session.end.reason.value,
             session.end.sentence,
-            extra=session.about("ended"),
+            extra={**session.about("ended"), "artac_reason": session.end.reason.value},
         )
         self.care.ended(session)
         self.on_count()

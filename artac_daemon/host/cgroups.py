@@ -46,6 +46,14 @@ def populated(directory: Path) -> bool:
         return False
 
 
+def frozen(directory: Path) -> bool:
+    """Whether everything in it is held by the freezer."""
+    try:
+        return "frozen 1" in (directory / "cgroup.events").read_text()
+    except OSError:
+        return False
+
+
 def pids(directory: Path) -> list[int]:
     """The processes in it and below."""
     return _pids(os.fspath(directory))

@@ -240,7 +240,8 @@ class Session:
     # Ending
 
     def _stop_asked(self, link: Link, message: dict[str, object]) -> None:
-        self._stop = {"by": message["by"], "why": message["why"], "at": message["at"]}
+        asked = ("by", "why", "at", "limit_seconds")
+        self._stop = {key: message[key] for key in asked if key in message}
         link.send({"reply": message["id"]})
 
     def _signal(self, link: Link, message: dict[str, object]) -> None:
@@ -272,13 +273,14 @@ class Session:
         """From Claude's start on; kept here because the backend may be away when it is over."""
         self._loop.cancel("runtime")
         if seconds is not None and self._state == "running":
-            rest = self._started + float(str(seconds)) - time.monotonic()
-            self._loop.after("runtime", rest, self._overrun)
+            limit = float(str(seconds))
+            rest = self._started + limit - time.monotonic()
+            self._loop.after("runtime", rest, lambda: self._overrun(limit))
 
-    def _overrun(self) -> None:
+    def _overrun(self, limit: float) -> None:
         if self._state != "running" or self._stop or self._terminated:
             return
-        self._stop = {"by": "artac", "why": "limit", "at": time.time()}
+        self._stop = {"by": "artac", "why": "limit", "at": time.time(), "limit_seconds": limit}
         for link in list(self._links):
             link.send({"event": "stopping", "stop": self._stop})
         self._wind_down()
@@ -333,12 +335,14 @@ class Session:
             while self._read_terminal():
                 pass
         code = os.waitstatus_to_exitcode(self._status)
+        tally = self._tree.tally()
         self._finish(
             {
                 "exit_code": code if code >= 0 else None,
                 "signal": -code if code < 0 else None,
-                "oom_kills": self._tree.oom_kills(),
+                "oom_kills": tally.get("memory_oom_kill", 0),
                 "left_behind": 0 if self._stop_is_kill() else self._tree.count(),
+                "tally": tally,
             }
         )
 
@@ -384,7 +388,14 @@ class Session:
         if not self._links:
             number, code = self._facts.get("signal"), self._facts.get("exit_code")
             how = f"exit code {code}" if number is None else f"signal {number}"
-            self._log(6, f"session ended while no backend ran ({how}); `artac status` tells more")
+            # The reason is for the backend to tell, which knows more; this is what it follows from.
+            known = {"ARTAC_EXIT_CODE": code, "ARTAC_SIGNAL": number}
+            self._log(
+                6,
+                f"session ended while no backend ran ({how}); `artac why {self._id}` tells more",
+                "ended",
+                {name: str(value) for name, value in known.items() if value is not None},
+            )
         for link in list(self._links):
             link.send({"event": "ended", "end": self._facts})
         try:
@@ -393,7 +404,13 @@ class Session:
             pass  # its directory may be gone already
         self._loop.stop()
 
-    def _log(self, priority: int, message: str) -> None:
+    def _log(
+        self,
+        priority: int,
+        message: str,
+        event: str = "keeper",
+        more: dict[str, str] | None = None,
+    ) -> None:
         journal.send(
             {
                 "MESSAGE": message,
@@ -401,7 +418,8 @@ class Session:
                 "SYSLOG_IDENTIFIER": "artac-keeper",
                 "ARTAC_SESSION": self._id,
                 "ARTAC_NAME": self._name,
-                "ARTAC_EVENT": "keeper",
+                "ARTAC_EVENT": event,
+                **(more or {}),
             }
         )
 

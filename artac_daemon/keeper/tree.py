@@ -6,6 +6,7 @@ import os
 import signal
 
 from . import record
+from .counters import Counters, Counts
 
 
 class CgroupTree:
@@ -19,6 +20,7 @@ class CgroupTree:
         self.cgroup = cgroup
         self.leaf = f"{cgroup}/claude"
         self._events = -1
+        self._counters: Counters | None = None
 
     def prepare(self) -> None:
         """Make both leaves and move this process into its own."""
@@ -28,6 +30,7 @@ class CgroupTree:
             except FileExistsError:
                 pass
         _write(f"{self.cgroup}/keeper/cgroup.procs", "0")
+        self._counters = Counters(self.cgroup)
         self._events = os.open(f"{self.leaf}/cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
 
     def enter(self) -> None:
@@ -63,14 +66,9 @@ class CgroupTree:
         except FileNotFoundError:
             return
 
-    def oom_kills(self) -> int:
-        """How many of the tree's processes the kernel killed for want of memory, here or below."""
-        try:
-            with open(f"{self.cgroup}/memory.events", encoding="ascii") as events:
-                rows = dict(line.split() for line in events)
-        except OSError:
-            return 0  # no memory controller on this machine
-        return int(rows.get("oom_kill", 0))
+    def tally(self) -> Counts:
+        """What the kernel has counted of the session since it was prepared, here and below."""
+        return self._counters.since() if self._counters is not None else {}
 
 
 class DescendantTree:
@@ -106,8 +104,8 @@ class DescendantTree:
             except ProcessLookupError:
                 continue
 
-    def oom_kills(self) -> int:
-        return 0
+    def tally(self) -> Counts:
+        return {}
 
 
 def descendants(pid: int) -> list[int]:

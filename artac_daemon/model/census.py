@@ -194,8 +194,10 @@ class _Taking:
             if keeper is None or keeper.identity != session.keeper:
                 continue
             self._members[keeper.pid] = session.id
+            self._orphans.pop(keeper.pid, None)
             for process in below(keeper.pid, self._processes):
-                self._members.setdefault(process.pid, session.id)
+                if process.pid not in self._orphans:  # a cgroup tells more than descent
+                    self._members.setdefault(process.pid, session.id)
 
     def _place_by_mark(self, process: Process) -> None:
         session = self._known.get(process.mark)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -152,15 +152,22 @@ class StopRequest:
     """Who asked for a session's end, when and how. On disk before the first step of it."""
 
     by: str
-    why: str  # stop, kill, drain
+    why: str  # stop, kill, drain; of artac itself: limit (runtime_max), timeout (idle_timeout)
     at: float
+    limit_seconds: float | None = None  # of the two limits, the one that was reached
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> StopRequest:
-        return cls(_text(raw, "by"), _text(raw, "why"), float(raw["at"]))
+        stop = cls(_text(raw, "by"), _text(raw, "why"), float(raw["at"]))
+        limit = raw.get("limit_seconds")
+        if limit is None:
+            return stop
+        if not 0 <= float(limit) < float("inf"):
+            raise ValueError(f"limit_seconds is {limit}")
+        return replace(stop, limit_seconds=float(limit))
 
 
 @dataclass(frozen=True)
