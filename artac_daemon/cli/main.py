@@ -32,6 +32,8 @@ VERBS = {
     "stop": ("ending", "end sessions in order"),
     "kill": ("ending", "end sessions at once"),
     "wait": ("waiting", "wait until a session ended, or is in some state"),
+    "persist": ("persisting", "let running sessions outlive the daemon, or end with it"),
+    "adopt": ("adopting", "take in a Claude Code process that runs already"),
     "rm": ("records", "remove ended sessions and their output"),
     "prune": ("records", "remove all ended sessions, or all but the newest"),
     "config": ("settings", "every setting, its value and where it came from"),
@@ -54,6 +56,9 @@ look
   logs        {logs}
   events      {events}
   wait        {wait}
+keep
+  persist     {persist}
+  adopt       {adopt}
 end and tidy up
   stop        {stop}
   kill        {kill}

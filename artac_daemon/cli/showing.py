@@ -66,13 +66,12 @@ def _session(session: dict[str, Any], host: str, now: float) -> list[str]:
         ("directory", rendering.path(session["cwd"])),
         ("started", f"{_moment(session['created_at'])} by {session['created_by'] or 'unknown'}"),
         *_unit(session, host),
-        ("model", session["model"] or "Claude's default"),
-        ("permissions", _permissions(session)),
+        *_asked(session),
         *_optional("arguments", " ".join(session["claude_args"])),
         *_optional("variables", " ".join(session["env_names"])),
-        ("conversation", session["claude_session_id"]),
+        *_optional("conversation", session["claude_session_id"]),
         *_turns(session),
-        ("output", _output(session["output"])),
+        *_optional("output", _output(session["output"]) if session["kind"] != "adopted" else ""),
         *_optional("memory", rendering.size(session["memory_bytes"]) if not session["end"] else ""),
     ]
     return [*rendering.fields(rows), *_processes(session, now)]
@@ -98,6 +97,13 @@ def _unit(session: dict[str, Any], host: str) -> list[tuple[str, str]]:
         machine = f" --machine={host}@.host" if os.getuid() == 0 and host != account() else ""
         return [("unit", f"{session['unit']}: systemctl --user{machine} status {session['unit']}")]
     return _optional("cgroup", session["cgroup"] or "")
+
+
+def _asked(session: dict[str, Any]) -> list[tuple[str, str]]:
+    if session["kind"] == "adopted":
+        return [("input, output", "where they were before it was adopted")]
+    model = session["model"] or "Claude's default"
+    return [("model", model), ("permissions", _permissions(session))]
 
 
 def _permissions(session: dict[str, Any]) -> str:

@@ -70,28 +70,49 @@ def environment() -> dict[str, str]:
 
 
 def command(session_id: str, instance: Path, stop_grace: float, keeper: list[str]) -> list[str]:
-    """The command that becomes the keeper inside a new scope: `systemd-run --scope` execs it.
-
-    Without --description systemd-run would put the command line into the journal. KillMode=mixed
-    would mean SIGKILL at once, as a scope has no main process. OOMPolicy=continue keeps the
-    session when the kernel takes one of its processes. --collect drops the unit if it fails.
-    """
+    """The command that becomes the keeper inside a new scope: `systemd-run --scope` execs it."""
     return [
         "systemd-run",
         "--user",
         "--scope",
         "--quiet",
-        "--collect",
         f"--unit={unit_name(session_id)}",
-        f"--slice={SLICE}",
-        f"--description={describe(session_id, instance)}",
-        "--property=KillMode=control-group",
-        f"--property=TimeoutStopSec={stop_grace + _STOP_MARGIN:g}s",
-        "--property=OOMPolicy=continue",
-        "--property=Delegate=yes",
+        *(row.option for row in properties(session_id, instance, stop_grace)),
         "--",
         *keeper,
     ]
+
+
+@dataclass(frozen=True)
+class Property:
+    """One property of a scope, for `systemd-run` and for a call of StartTransientUnit."""
+
+    option: str
+    name: str
+    signature: str
+    value: str
+
+
+def properties(session_id: str, instance: Path, stop_grace: float) -> tuple[Property, ...]:
+    """What every session's scope is made with, whichever way it comes to be.
+
+    Without a description systemd-run would put the command line into the journal. KillMode=mixed
+    would mean SIGKILL at once, as a scope has no main process. OOMPolicy=continue keeps the
+    session when the kernel takes one of its processes. CollectMode drops the unit if it fails.
+    """
+    description = describe(session_id, instance)
+    stop = stop_grace + _STOP_MARGIN
+    return (
+        Property(f"--description={description}", "Description", "s", description),
+        Property(f"--slice={SLICE}", "Slice", "s", SLICE),
+        Property("--collect", "CollectMode", "s", "inactive-or-failed"),
+        Property("--property=KillMode=control-group", "KillMode", "s", "control-group"),
+        Property(
+            f"--property=TimeoutStopSec={stop:g}s", "TimeoutStopUSec", "t", f"{stop * 1e6:.0f}"
+        ),
+        Property("--property=OOMPolicy=continue", "OOMPolicy", "s", "continue"),
+        Property("--property=Delegate=yes", "Delegate", "b", "true"),
+    )
 
 
 def describe(session_id: str, instance: Path) -> str:
@@ -101,7 +122,7 @@ def describe(session_id: str, instance: Path) -> str:
 
 async def manager_problem() -> str:
     """Why the user manager cannot be asked for a scope; "" when it can."""
-    code, _, errors = await _run("systemctl", "--user", "show", "--property=Version")
+    code, _, errors = await run_tool("systemctl", "--user", "show", "--property=Version")
     return "" if code == 0 else errors.strip() or f"systemctl --user: exit code {code}"
 
 
@@ -124,14 +145,14 @@ async def enable_linger(user: str) -> str:
 
     An account may do this for itself without a rule (set-self-linger), but has to give its name.
     """
-    code, _, errors = await _run("loginctl", "enable-linger", user)
+    code, _, errors = await run_tool("loginctl", "enable-linger", user)
     return "" if code == 0 else errors.strip()
 
 
 async def list_scopes() -> list[Scope]:
     """Every session scope of the user manager, those of other instances too."""
     properties = "--property=Id,Description,ControlGroup,ActiveState"
-    code, output, errors = await _run(
+    code, output, errors = await run_tool(
         "systemctl", "--user", "show", "--all", properties, unit_name("*")
     )
     if code != 0:
@@ -156,10 +177,11 @@ async def end(scope: Scope) -> None:
     if scope.cgroup:
         directory = cgroups.absolute(scope.cgroup)
         cgroups.kill(directory)
-    await _run("systemctl", "--user", "stop", scope.unit)
+    await run_tool("systemctl", "--user", "stop", scope.unit)
 
 
-async def _run(*command: str) -> tuple[int, str, str]:
+async def run_tool(*command: str) -> tuple[int, str, str]:
+    """Run one of systemd's tools: its exit code, output and errors; 127 if it is not there."""
     try:
         process = await asyncio.create_subprocess_exec(
             *command,

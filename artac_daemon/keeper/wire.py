@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import struct
 
-PROTOCOL = (1, 0)
+PROTOCOL = (1, 1)
 
 # Where a keeper listens, in its session's directory.
 SOCKET = "keeper.sock"
