@@ -28,7 +28,7 @@ class Hello:
     claude: Identity | None
     spec: Mapping[str, Any] | None
     protocol: tuple[int, int]
-    cgroup: str | None  # where it takes its session to be; None for none, or an old keeper's
+    cgroup: str | None  # where it takes its session to be; None where it does not know
 
 
 class Link(asyncio.Protocol):

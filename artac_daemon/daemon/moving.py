@@ -99,6 +99,7 @@ class _Move:
         self._store, self._session = store, session
         self._source, self._target = source, target
         self._keeper: Identity = session.keeper
+        self._writing: asyncio.Future[None] | None = None
         self._old, self._new = session.spec, relocated(session.spec, target.placement)
 
     async def do(self) -> None:
@@ -129,7 +130,8 @@ class _Move:
         if not cgroups.populated(target.leaf):
             raise ArtacError(ErrorKind.NOT_RUNNING, "it has ended meanwhile")
         await self._session.request("moved", cgroup=str(cgroup), spec=spec.to_json())
-        await asyncio.to_thread(self._store.write_spec, spec)
+        self._writing = asyncio.ensure_future(asyncio.to_thread(self._store.write_spec, spec))
+        await asyncio.shield(self._writing)
         return cgroup
 
     async def _back(self, error: BaseException) -> ArtacError:
@@ -180,9 +182,17 @@ class _Move:
             if moved:  # else it is silent, and has no wrong idea of anything
                 raise
         self._session.relocate(self._old, source.cgroup)
-        await asyncio.to_thread(self._store.write_spec, self._old)
+        await self._unwrite()
         if there is not None:
             await homes.remove(there)
+
+    async def _unwrite(self) -> None:
+        """A request that was cancelled may have written down a move that is taken back."""
+        if self._writing is None:
+            return
+        await asyncio.wait([self._writing])
+        if self._writing.exception() is None:
+            await asyncio.to_thread(self._store.write_spec, self._old)
 
     def _end_both(self) -> None:
         # A keeper that is alive is just leaving, and has written down the end.
@@ -196,7 +206,7 @@ async def settle(session: Session, heard_of: str | None) -> None:
     if session.cgroup is None:
         return
     try:
-        if heard_of is not None and heard_of != str(session.cgroup):
+        if session.protocol >= _KNOWS_MOVES and heard_of != str(session.cgroup):
             await session.request("moved", cgroup=str(session.cgroup), spec=session.spec.to_json())
     except ArtacError as error:
         log.warning("%s", error.message, extra=session.about("adopted"))

@@ -23,8 +23,10 @@ class Moves:
         tree.settle(cgroup)
         self._link = self._tree = None
 
-    def dropped(self, link: Link) -> None:
-        """A backend that dies in the middle leaves no session frozen."""
-        if link is self._link and self._tree is not None:
-            self._tree.thaw()
-            self._link = self._tree = None
+    def dropped(self, link: Link) -> bool:
+        """Whether that was a backend that died in the middle: it leaves no session frozen."""
+        if link is not self._link or self._tree is None:
+            return False
+        self._tree.thaw()
+        self._link = self._tree = None
+        return True

@@ -84,14 +84,20 @@ class Session:
                 "claude": self._claude,
                 "spec": self._spec,
                 "input_open": bool(self._input and self._input.is_open),
-                "cgroup": self._tree.cgroup if isinstance(self._tree, CgroupTree) else None,
+                "cgroup": self._settled_in(),
             }
         )
         return link
 
+    def _settled_in(self) -> str | None:
+        if isinstance(self._tree, CgroupTree) and not self._backend_gone:
+            return self._tree.cgroup
+        return None
+
     def _on_link_closed(self, link: Link) -> None:
         self._links.discard(link)
-        self._moves.dropped(link)
+        # Until the next one settles it, the tree may be in the cgroup that systemd now ends.
+        self._backend_gone |= self._moves.dropped(link)
         if link is not self._launcher:
             return
         if self._state == "waiting":
@@ -195,7 +201,7 @@ class Session:
         if self._may_move(link, message):
             assert isinstance(self._tree, CgroupTree)
             self._moves.settle(self._tree, str(message["cgroup"]))
-            self._spec = message["spec"]
+            self._spec, self._backend_gone = message["spec"], False
             link.send({"reply": message["id"]})
 
     def _may_move(self, link: Link, message: dict[str, object]) -> bool:
