@@ -45,6 +45,11 @@ async def persist(sessions: Sessions, session: Session, on: bool) -> bool:
         target = Placement.SCOPE if on else Placement.SERVICE
         if spec.placement is target:
             return False
+        if session.protocol < _KNOWS_MOVES:
+            raise ArtacError(
+                ErrorKind.CONFLICT,
+                f"session {spec.id} was started by an older artac, whose keeper cannot be moved",
+            )
         if spec.kind is Kind.ADOPTED:
             raise ArtacError(
                 ErrorKind.CONFLICT,
@@ -77,11 +82,6 @@ def _check(sessions: Sessions, session: Session) -> None:
         )
     if not session.connected or session.keeper is None or session.cgroup is None:
         raise ArtacError(ErrorKind.UNAVAILABLE, f"the keeper of {spec.id} is silent")
-    if session.protocol < _KNOWS_MOVES:
-        raise ArtacError(
-            ErrorKind.CONFLICT,
-            f"session {spec.id} was started by an older artac, whose keeper cannot be moved",
-        )
 
 
 def relocated(spec: SessionSpec, placement: Placement) -> SessionSpec:

@@ -76,7 +76,7 @@ def linger(way: Way) -> Way:
 def test_a_headless_one_goes_on_where_it_was_and_is_ended_as_a_session(linger: Way) -> None:
     with by_hand(linger) as (process, pid):
         assert process.stdin is not None and process.stdout is not None
-        process.stdin.write(message('tool: sh -c "(setsid sleep 4411 &) ; sleep 4412"'))
+        process.stdin.write(message("tool: sleep 4412"))
         process.stdin.flush()
         until(lambda: any("sleep 4412" in row for row in linger.processes()), "the tool runs")
         told = linger.artac("adopt", str(pid), "--name", "taken").stdout
@@ -107,6 +107,9 @@ def test_a_headless_one_goes_on_where_it_was_and_is_ended_as_a_session(linger: W
         process.stdin.write(message("hello again"))
         process.stdin.flush()
         assert b"hello again" in result(process)
+        process.stdin.write(message('tool: sh -c "(setsid sleep 4411 &) ; echo left"'))
+        process.stdin.flush()
+        assert b"left" in result(process)
         linger.stop()
         assert linger.is_alive(pid)
         linger.start()
@@ -206,6 +209,7 @@ def test_what_cannot_be_adopted_is_refused_and_nothing_changes(system: Way) -> N
             refused = system.artac("adopt", pid, check=False)
             assert refused.returncode == code and says in refused.stderr, (pid, refused)
             assert refused.stderr.count("\n") == 1
+    system.artac("kill", hosted["id"])
     with by_hand(system) as (_, pid):
         place = cgroup(system, pid)
         tool = system.machine.path("/usr/local/sbin") / "busctl"
