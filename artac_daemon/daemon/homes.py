@@ -136,7 +136,7 @@ def _enter(leaf: Path, pid: str) -> None:
 
 
 async def remove(cgroup: Path) -> None:
-    """Remove a cgroup that was emptied; a scope's goes with its unit, maybe before."""
+    """Remove a session's emptied cgroup in the service's."""
     await asyncio.to_thread(_remove, cgroup)
 
 

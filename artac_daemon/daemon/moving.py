@@ -183,7 +183,8 @@ class _Move:
                 raise
         self._session.relocate(self._old, source.cgroup)
         await self._unwrite()
-        if there is not None:
+        # A scope's is systemd's to remove: taken away under it, the unit would stay, empty.
+        if there is not None and target.placement is Placement.SERVICE:
             await homes.remove(there)
 
     async def _unwrite(self) -> None:

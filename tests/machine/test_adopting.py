@@ -76,7 +76,7 @@ def linger(way: Way) -> Way:
 def test_a_headless_one_goes_on_where_it_was_and_is_ended_as_a_session(linger: Way) -> None:
     with by_hand(linger) as (process, pid):
         assert process.stdin is not None and process.stdout is not None
-        process.stdin.write(message("tool: sleep 4412"))
+        process.stdin.write(message('tool: sh -c "sleep 4412"'))
         process.stdin.flush()
         until(lambda: any("sleep 4412" in row for row in linger.processes()), "the tool runs")
         told = linger.artac("adopt", str(pid), "--name", "taken").stdout
