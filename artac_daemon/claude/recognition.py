@@ -37,7 +37,7 @@ _MCP = re.compile(r"(?:^|[^a-z0-9])(?:mcp|modelcontextprotocol)(?:[^a-z0-9]|$)",
 
 def kind(process: Process) -> Foreign | None:
     """How Claude Code is run by that process; None for one that does not run it."""
-    if not _is_claude(process):
+    if not runs_claude(process.program, process.words):
         return None
     words = process.words[1:]
     if any(word in _BACKGROUND for word in words) or words[:2] == ("daemon", "run"):
@@ -63,13 +63,13 @@ def mcp_servers(processes: Mapping[int, Process], claudes: Collection[int]) -> s
     return found
 
 
-def _is_claude(process: Process) -> bool:
-    words = process.words
+def runs_claude(program: str, words: tuple[str, ...]) -> bool:
+    """Whether a process of that executable (a path, "" if unknown) and command line is one."""
     if not words:
         return False
     if basename(words[0]) in _BUILT_IN:
         return False
-    if _is_its_file(words[0]) or _is_its_file(process.program):
+    if _is_its_file(words[0]) or _is_its_file(program):
         return True
     return basename(words[0]) in _JAVASCRIPT and _is_its_file(_script(words))
 

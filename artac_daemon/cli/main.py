@@ -36,6 +36,8 @@ VERBS = {
     "limit": ("limiting", "what a session may use: memory, tasks, CPU, time"),
     "reap": ("reaping", "end what sessions left behind, or processes that you name"),
     "wait": ("waiting", "wait until a session ended, or is in some state"),
+    "persist": ("persisting", "let running sessions outlive the daemon, or end with it"),
+    "adopt": ("adopting", "take in a Claude Code process that runs already"),
     "rm": ("records", "remove ended sessions and their output"),
     "prune": ("records", "remove all ended sessions, or all but the newest"),
     "config": ("settings", "every setting, its value and where it came from"),
@@ -60,8 +62,10 @@ look
   logs        {logs}
   events      {events}
   wait        {wait}
-bound
+bound and keep
   limit       {limit}
+  persist     {persist}
+  adopt       {adopt}
 end and tidy up
   stop        {stop}
   kill        {kill}

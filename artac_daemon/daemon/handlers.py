@@ -10,7 +10,7 @@ from aiohttp import web
 from ..claude import stream
 from ..model.errors import ArtacError, ErrorKind
 from ..model.session import State
-from . import ending, processes, reaping, requests, streams, views
+from . import adopting, ending, moving, processes, reaping, requests, streams, views
 from .access import Access
 from .api import Route, answer, body, by, context
 from .lines import extent
@@ -151,6 +151,19 @@ async def limit(request: web.Request) -> web.StreamResponse:
     return answer({"session": await _full(request, session)})
 
 
+async def persist(request: web.Request) -> web.StreamResponse:
+    on = requests.switch(await body(request))
+    session = _session(request)
+    moved = await moving.persist(context(request).sessions, session, on)
+    return answer({"moved": moved, "session": views.brief(session)})
+
+
+async def adopt(request: web.Request) -> web.StreamResponse:
+    pid, name = requests.adoption(await body(request))
+    adopted = await adopting.adopt(context(request).sessions, pid, name, by(request))
+    return answer({"session": views.brief(adopted.session), "outside": adopted.outside}, status=201)
+
+
 async def wait(request: web.Request) -> web.StreamResponse:
     query = requests.query(request.query, ("for", "wait"))
     session = _session(request)
@@ -215,6 +228,8 @@ ROUTES = (
     Route("POST", _ONE + "/stop", Access.USE, stop),
     Route("POST", _ONE + "/kill", Access.USE, kill),
     Route("POST", _ONE + "/limits", Access.USE, limit),
+    Route("POST", _ONE + "/persist", Access.USE, persist),
+    Route("POST", "/v1/adopt", Access.USE, adopt),
     Route("GET", _ONE + "/wait", Access.USE, wait),
     Route("GET", _ONE + "/output", Access.USE, streams.output),
     Route("GET", _ONE + "/events", Access.USE, streams.events),

@@ -110,6 +110,27 @@ def reap(raw: object) -> tuple[Wanted, frozenset[tuple[int, int]] | None]:
     return wanted, confirmed
 
 
+def switch(raw: object) -> bool:
+    """The request to switch persistence on or off."""
+    body = Body(raw)
+    on = body.take("on", None, _maybe_flag)
+    body.finish()
+    if on is None:
+        raise _bad("on is missing: true or false")
+    return on
+
+
+def adoption(raw: object) -> tuple[int, str]:
+    """The request to adopt a process: its pid, and a name if one was given."""
+    body = Body(raw)
+    pid = body.take("pid", 0, _whole)
+    name = body.take("name", "", text)
+    body.finish()
+    if pid <= 0:
+        raise _bad("pid is missing: a whole number above 0")
+    return pid, name
+
+
 def text(key: str, value: Any) -> str:
     """A text without NUL."""
     if not isinstance(value, str) or "\0" in value:
@@ -203,6 +224,18 @@ def _maybe_text(key: str, value: Any) -> str | None:
     return text(key, value)
 
 
+def _maybe_flag(key: str, value: Any) -> bool | None:
+    if not isinstance(value, bool):
+        raise _bad(f"{key} must be true or false, found {_shown(value)}")
+    return value
+
+
+def _whole(key: str, value: Any) -> int:
+    if type(value) is not int:
+        raise _bad(f"{key} must be a whole number, found {_shown(value)}")
+    return value
+
+
 def _option_value(key: str, value: Any) -> str:
     if text(key, value).startswith("-"):
         raise _bad(f"{key} must not start with '-'")
@@ -210,7 +243,7 @@ def _option_value(key: str, value: Any) -> str:
 
 
 def _kind(key: str, value: Any) -> Kind:
-    kinds = {kind.value: kind for kind in Kind}
+    kinds = {kind.value: kind for kind in (Kind.HEADLESS, Kind.TERMINAL)}
     if not isinstance(value, str) or value not in kinds:
         raise _bad(f"{key} must be {' or '.join(kinds)}, found {_shown(value)}")
     return kinds[value]

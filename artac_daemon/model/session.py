@@ -26,6 +26,7 @@ class Kind(str, Enum):
 
     HEADLESS = "headless"
     TERMINAL = "terminal"
+    ADOPTED = "adopted"  # not at all: somebody else has started it
 
 
 class Placement(str, Enum):
