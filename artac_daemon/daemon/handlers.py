@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from aiohttp import web
 
 from ..claude import stream
 from ..model.errors import ArtacError, ErrorKind
 from ..model.session import State
-from . import ending, requests, streams, views
+from . import consumption, ending, requests, streams, views
 from .access import Access
 from .api import Route, answer, body, by, context
 from .lines import extent
@@ -40,7 +42,9 @@ async def list_sessions(request: web.Request) -> web.StreamResponse:
 
 async def run(request: web.Request) -> web.StreamResponse:
     wanted = requests.launch(await body(request))
-    session = await context(request).sessions.run(wanted, by(request))
+    session = await context(request).sessions.run(
+        wanted, by(request), partial(streams.while_connected, request)
+    )
     prompt = {"uuid": wanted.prompt_uuid, "offset": 0} if wanted.prompt is not None else None
     return answer({"session": views.brief(session), "prompt": prompt}, status=201)
 
@@ -129,6 +133,10 @@ async def wait(request: web.Request) -> web.StreamResponse:
     return answer({"reached": reached, "session": views.brief(session)})
 
 
+async def show_usage(request: web.Request) -> web.StreamResponse:
+    return answer(await consumption.sample(context(request).sessions.live()))
+
+
 async def drain(request: web.Request) -> web.StreamResponse:
     return answer({"ended": await context(request).drain(by(request))})
 
@@ -143,6 +151,7 @@ ROUTES = (
     Route("GET", "/v1/health", Access.USE, health),
     Route("GET", "/v1/config", Access.USE, config),
     Route("GET", "/v1/doctor", Access.USE, doctor),
+    Route("GET", "/v1/usage", Access.USE, show_usage),
     Route("POST", "/v1/drain", Access.OWN, drain),
     Route("POST", "/v1/prune", Access.USE, prune),
     Route("GET", "/v1/sessions", Access.USE, list_sessions),

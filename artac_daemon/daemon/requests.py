@@ -15,6 +15,7 @@ T = TypeVar("T")
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LONGEST_QUEUE = 86400.0
 
 
 class Body:
@@ -54,6 +55,7 @@ def launch(raw: object) -> LaunchRequest:
         claude_args=body.take("claude_args", (), _texts),
         env=body.take("env", {}, _environment),
         size=body.take("size", None, _size),
+        queue=body.take("queue", None, _queue),
     )
     body.finish()
     if not request.cwd:
@@ -176,6 +178,12 @@ def _environment(key: str, value: Any) -> Mapping[str, str]:
             raise _bad(f"{key}: {name!r} is not a variable that a session may be given")
         text(f"{key}.{name}", value[name])
     return dict(value)
+
+
+def _queue(key: str, value: Any) -> float:
+    if type(value) not in (int, float) or not 0 <= value <= _LONGEST_QUEUE:
+        raise _bad(f"{key} must be seconds from 0 to a day, found {_shown(value)}")
+    return float(value)
 
 
 def _size(key: str, value: Any) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from ..model.errors import ArtacError, ErrorKind
 from ..model.session import Kind, LaunchRequest, Placement, SessionSpec, StopRequest, check_name
 from ..model.settings import Settings
 from . import ending
+from .admission import Admission, WhileAsked, always_asked, judge
 from .placement import Places, Started
 from .session import Session
 
@@ -31,7 +32,6 @@ class Sessions:
         self.settings = Settings()
         self.session_environment: Mapping[str, str] = {}
         self.embedded = False  # no systemd: sessions are detached
-        self.draining = False
         self.open_files = 1024  # the soft limit that sessions get
         self.on_count: Callable[[], None] = lambda: None
         self.store = store
@@ -39,6 +39,7 @@ class Sessions:
         self._growth = growth
         self._table: dict[str, Session] = {}
         self._background: set[asyncio.Task[None]] = set()
+        self.admission = Admission(lambda: judge(self.settings, len(self.live())))
 
     def all(self) -> list[Session]:
         """Oldest first."""
@@ -73,9 +74,17 @@ class Sessions:
         session.on_ending(lambda: self._on_end(session))
         return session
 
-    async def run(self, request: LaunchRequest, by: str) -> Session:
+    async def run(
+        self, request: LaunchRequest, by: str, while_asked: WhileAsked = always_asked
+    ) -> Session:
+        """Start a session once one may start, within the time that the request would wait."""
+        self._check(request)  # before it waits, what will not get better by waiting
+        async with self.admission.turn(request.queue, self.settings.max_queue, while_asked):
+            return await self._run(request, by)
+
+    async def _run(self, request: LaunchRequest, by: str) -> Session:
         """Start a session: on disk, in its place, checked, and only then Claude."""
-        executable = self._admit(request)
+        executable = self._check(request)
         spec = self._spec(request, by)
         try:
             self.store.prepare(spec.id)
@@ -146,15 +155,9 @@ class Sessions:
         except OSError as error:
             log.error("stop could not be written: %s", error, extra=session.about("stop"))
 
-    def _admit(self, request: LaunchRequest) -> str:
-        if self.draining:
+    def _check(self, request: LaunchRequest) -> str:
+        if self.admission.closed:
             raise ArtacError(ErrorKind.UNAVAILABLE, "the backend is stopping: nothing is started")
-        running = len(self.live())
-        if running >= self.settings.max_sessions:
-            raise ArtacError(
-                ErrorKind.LIMIT,
-                f"{running} sessions are running, max_sessions allows {self.settings.max_sessions}",
-            )
         if request.name:
             check_name(request.name)
             for session in self.live():
@@ -273,6 +276,7 @@ class Sessions:
         )
         self.places.clear_after(session.keeper, session.spec.id, session.spec.placement)
         self.on_count()
+        self.admission.look_again()
         self._in_background(self._forget_old())
 
     async def _forget_old(self) -> None:

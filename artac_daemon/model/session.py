@@ -178,6 +178,7 @@ class LaunchRequest:
     claude_args: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     size: tuple[int, int] | None = None  # columns, rows
+    queue: float | None = None  # seconds to wait until it may start; None: now or not at all
 
 
 def _text(raw: Mapping[str, Any], key: str) -> str:

@@ -35,6 +35,7 @@ junk = st.recursive(
 
 words = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 paths = st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S"])).map("/".__add__)
+percentages = st.integers(0, 100_000).map(lambda part: f"{part / 1000:g}%")
 milliseconds = st.integers(1000, 600_000).map(lambda count: f"{count}ms")
 VALID: dict[str, st.SearchStrategy[Any]] = {
     "persist_claude_sessions": st.sampled_from(["true", "No", "1", "OFF"]),
@@ -47,6 +48,9 @@ VALID: dict[str, st.SearchStrategy[Any]] = {
     "api_group": st.from_regex(r"[a-z]{4,9}[0-9]?", fullmatch=True).filter(lambda g: g != "false"),
     "allowed_roots": st.lists(paths),
     "max_sessions": st.integers(1, 10_000).map(str),
+    "min_memory_available": st.integers(0, 1 << 46).map(str) | percentages,
+    "max_memory_pressure": percentages,
+    "max_queue": st.integers(0, 10_000).map(str),
     "max_readers": st.integers(1, 100_000).map(str),
     "max_request": st.integers(4096, 1 << 30).map(str),
     "output_max": st.integers(1 << 20, 1 << 40).map(str),
