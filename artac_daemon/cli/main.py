@@ -24,6 +24,7 @@ _INTERRUPTED, _PIPE_CLOSED = 130, 141
 VERBS = {
     "run": ("starting", "start a session"),
     "ls": ("listing", "list the sessions"),
+    "top": ("top", "what every session uses, live"),
     "status": ("showing", "all about one session, or the daemon's health"),
     "send": ("messages", "send a message to a session"),
     "logs": ("logs", "what a session said, readably"),
@@ -50,6 +51,7 @@ start and talk
   interrupt   {interrupt}
 look
   ls          {ls}
+  top         {top}
   status      {status}
   logs        {logs}
   events      {events}
