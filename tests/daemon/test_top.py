@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 import termios
@@ -100,8 +102,10 @@ def test_more_sessions_than_lines_are_scrolled(backend: Backend, top: Top) -> No
 
 def test_it_follows_the_size_of_the_terminal(backend: Backend, top: Top) -> None:
     backend.run(name="only")
-    terminal = top()
+    # So long a delay that nothing but the change of size itself can be what it follows.
+    terminal = top("--delay", "60s")
     terminal.until(lambda: names(terminal) == ["only"], "the table")
+    terminal.until(lambda: "CPU -%" not in terminal.text, "the second sample")
     assert "PLACEMENT" not in terminal.text
     terminal.resize(140, 30)
     terminal.shows("PLACEMENT")
@@ -210,6 +214,40 @@ def test_a_stopped_daemon_does_not_stop_the_keys(backend: Backend, top: Top) -> 
         assert terminal.wait() == 0
     finally:
         backend.process.send_signal(signal.SIGCONT)
+    assert_clean(terminal)
+
+
+def test_an_answer_that_is_none_ends_it_with_one_line_on_a_clean_terminal(
+    backend: Backend, top: Top
+) -> None:
+    terminal = top()
+    terminal.shows("by cpu")
+    backend.stop()
+    backend.socket.unlink()
+    with socket.socket(socket.AF_UNIX) as impostor:
+        impostor.bind(str(backend.socket))
+        impostor.listen()
+        impostor.settimeout(20)
+        while terminal.process.poll() is None:
+            terminal.read(0.05)
+            if select.select([impostor], [], [], 0.05)[0]:
+                with impostor.accept()[0] as connection:
+                    if connection.recv(65536):  # not one that only looks whether anybody listens
+                        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{]")
+    assert terminal.wait() == 1
+    assert_clean(terminal)
+    after = terminal.raw.rpartition(b"\x1b[?1049l")[2]
+    assert b"not JSON" in after and after.count(b"\n") == 1
+
+
+def test_a_locale_without_the_characters_is_no_reason_to_fail(backend: Backend, top: Top) -> None:
+    backend.run(name="a-name-with-more-letters-than-fit")
+    # In such a locale ncurses uses xterm's REP, which pyte does not know; screen has none.
+    terminal = top(columns=40, LC_ALL="C", TERM="screen-256color")
+    terminal.until(lambda: "a-name-wit? idle" in terminal.text, "a name cut short, in ASCII")
+    assert "NAME        STATE" in terminal.text
+    terminal.press("q")
+    assert terminal.wait() == 0
     assert_clean(terminal)
 
 
