@@ -12,6 +12,7 @@ import pytest
 
 from artac_daemon.host import credentials, doctor, storage_checks
 from artac_daemon.host.doctor import Status
+from artac_daemon.host.usage import Pressure
 from artac_daemon.model.settings import PlacementPolicy, Settings
 
 
@@ -39,6 +40,13 @@ def test_missing_controllers_are_a_warning() -> None:
     poor = doctor.controllers_check([], [], "x.service")
     assert poor.status is Status.WARN and "this machine offers no" in poor.detail
     assert "Delegate" not in poor.fix
+
+
+def test_a_kernel_that_tells_no_pressure_is_a_warning() -> None:
+    told = doctor.pressure_check(Pressure(some=3.0, full=1.5), 20.0)
+    assert told.status is Status.OK and "1.5%" in told.detail and "20% allowed" in told.detail
+    silent = doctor.pressure_check(None, 20.0)
+    assert silent.status is Status.WARN and "psi=1" in silent.fix
 
 
 @pytest.mark.parametrize(
