@@ -24,6 +24,7 @@ _INTERRUPTED, _PIPE_CLOSED = 130, 141
 VERBS = {
     "run": ("starting", "start a session"),
     "ls": ("listing", "list the sessions"),
+    "top": ("top", "what every session uses, live"),
     "status": ("showing", "all about one session, or the daemon's health"),
     "ps": ("processes", "the processes of sessions, and Claude processes of others"),
     "why": ("why", "why a session ended, or what it is doing, with the evidence"),
@@ -56,6 +57,7 @@ start and talk
   interrupt   {interrupt}
 look
   ls          {ls}
+  top         {top}
   status      {status}
   ps          {ps}
   why         {why}

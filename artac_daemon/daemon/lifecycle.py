@@ -85,6 +85,7 @@ class Backend:
                 await self._stopping.wait()
             finally:
                 self._notifier.stopping("stopping")
+                self._sessions.admission.close()  # who waits is still answered
                 await server.stop()
                 await self._leave()
         finally:
@@ -217,8 +218,9 @@ class Backend:
             "persist_claude_sessions": self._loaded.resolved.settings.persist_claude_sessions,
             "placement": self._sessions.placement().value,
             "state_directory": str(self._store.root),
-            "draining": self._sessions.draining,
+            "draining": self._sessions.admission.closed,
             "sessions": dict(states),
+            "queued": self._sessions.admission.queued,
         }
 
     async def _examine(self) -> list[dict[str, Any]]:
@@ -236,6 +238,7 @@ class Backend:
         settings = self._loaded.resolved.settings
         self._sessions.settings = settings
         self._sessions.session_environment = self._loaded.session_environment
+        self._sessions.admission.look_again()
         set_level(settings.log_level.value)
         for warning in self._loaded.warnings:
             log.warning("%s", warning)
@@ -271,7 +274,7 @@ class Backend:
 
     async def _drain(self, by: str) -> int:
         """End every session that is to end with the backend; how many there were."""
-        self._sessions.draining = True
+        self._sessions.admission.close()
         await self._sessions.placed()
         ending = [session for session in self._sessions.live() if not session.spec.persistent]
         extending = asyncio.get_running_loop().create_task(self._extend())

@@ -18,6 +18,7 @@ from ..model.errors import ArtacError, ErrorKind
 from ..model.session import Kind, LaunchRequest, Placement, SessionSpec, StopRequest, check_name
 from ..model.settings import Settings
 from . import ending
+from .admission import Admission, WhileAsked, always_asked, judge
 from .care import ProcessCare
 from .idle import end_when_idle
 from .limiting import Limiting, grant
@@ -36,7 +37,6 @@ class Sessions:
         self.settings = Settings()
         self.session_environment: Mapping[str, str] = {}
         self.embedded = False  # no systemd: sessions are detached
-        self.draining = False
         self.open_files = 1024  # the soft limit that sessions get
         self.on_count: Callable[[], None] = lambda: None
         self.need_user_manager: Callable[[], Awaitable[None]]  # ArtacError where it is not there
@@ -47,6 +47,7 @@ class Sessions:
         self._growth = growth
         self._table: dict[str, Session] = {}
         self._background: set[asyncio.Task[None]] = set()
+        self.admission = Admission(lambda: judge(self.settings, len(self.live())))
 
     def all(self) -> list[Session]:
         """Oldest first."""
@@ -81,10 +82,19 @@ class Sessions:
         session.on_ending(lambda: self._on_end(session))
         return session
 
-    async def run(self, request: LaunchRequest, by: str) -> Session:
-        """Start a session: on disk, in its place, checked, and only then Claude."""
-        executable = self._admit(request)
+    async def run(
+        self, request: LaunchRequest, by: str, while_asked: WhileAsked = always_asked
+    ) -> Session:
+        """Start a session once one may start, within the time that the request would wait."""
+        # Before it waits, what will not get better by waiting.
+        self._check(request)
         await self.limiting.check_asked(frozenset(request.limits), self.placement())
+        async with self.admission.turn(request.queue, self.settings.max_queue, while_asked):
+            return await self._run(request, by)
+
+    async def _run(self, request: LaunchRequest, by: str) -> Session:
+        """Start a session: on disk, in its place, checked, and only then Claude."""
+        executable = self._check(request)
         spec = self._spec(request, by)
         try:
             self.store.prepare(spec.id)
@@ -171,14 +181,8 @@ class Sessions:
 
     def admit(self, name: str) -> None:
         """ArtacError unless another session may be made, and have that name (if any)."""
-        if self.draining:
+        if self.admission.closed:
             raise ArtacError(ErrorKind.UNAVAILABLE, "the backend is stopping: nothing is started")
-        running = len(self.live())
-        if running >= self.settings.max_sessions:
-            raise ArtacError(
-                ErrorKind.LIMIT,
-                f"{running} sessions are running, max_sessions allows {self.settings.max_sessions}",
-            )
         if name:
             check_name(name)
             for session in self.live():
@@ -188,7 +192,7 @@ class Sessions:
                         f"session {session.spec.id} is running under the name {name!r}",
                     )
 
-    def _admit(self, request: LaunchRequest) -> str:
+    def _check(self, request: LaunchRequest) -> str:
         self.admit(request.name)
         command.check_args((*self.settings.claude_args, *request.claude_args))
         try:
@@ -312,6 +316,7 @@ class Sessions:
         )
         self.care.ended(session)
         self.on_count()
+        self.admission.look_again()
         self.in_background(self._forget_old())
 
     async def _forget_old(self) -> None:
