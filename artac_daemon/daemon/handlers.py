@@ -7,7 +7,7 @@ from aiohttp import web
 from ..claude import stream
 from ..model.errors import ArtacError, ErrorKind
 from ..model.session import State
-from . import ending, requests, streams, views
+from . import ending, metrics_page, requests, streams, views
 from .access import Access
 from .api import Route, answer, body, by, context
 from .lines import extent
@@ -140,11 +140,13 @@ def _session(request: web.Request) -> Session:
 _ONE = "/v1/sessions/{ref}"
 
 ROUTES = (
+    Route("GET", "/metrics", Access.USE, metrics_page.metrics),
     Route("GET", "/v1/health", Access.USE, health),
     Route("GET", "/v1/config", Access.USE, config),
     Route("GET", "/v1/doctor", Access.USE, doctor),
     Route("POST", "/v1/drain", Access.OWN, drain),
     Route("POST", "/v1/prune", Access.USE, prune),
+    Route("GET", "/v1/events", Access.USE, streams.life),
     Route("GET", "/v1/sessions", Access.USE, list_sessions),
     Route("POST", "/v1/sessions", Access.USE, run),
     Route("GET", _ONE, Access.USE, show),

@@ -12,12 +12,14 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from ..claude import command, stream
 from ..host import processes, workdir
 from ..host.inotify import GrowthWatch
+from ..host.message_ids import MessageId, of_end
 from ..host.store import Store
 from ..model.end import EndFacts
 from ..model.errors import ArtacError, ErrorKind
 from ..model.session import Kind, LaunchRequest, Placement, SessionSpec, StopRequest, check_name
 from ..model.settings import Settings
 from . import ending
+from .event_log import EventLog
 from .placement import Places, Started
 from .session import Session
 
@@ -35,6 +37,7 @@ class Sessions:
         self.open_files = 1024  # the soft limit that sessions get
         self.on_count: Callable[[], None] = lambda: None
         self.store = store
+        self.events = EventLog(store.root / "events")
         self.places = places
         self._growth = growth
         self._table: dict[str, Session] = {}
@@ -71,6 +74,7 @@ class Sessions:
         session = Session(spec, self.store, self._growth)
         self._table[spec.id] = session
         session.on_ending(lambda: self._on_end(session))
+        session.tell = lambda event, **fields: self.events.write(event, session, **fields)
         return session
 
     async def run(self, request: LaunchRequest, by: str) -> Session:
@@ -93,8 +97,9 @@ class Sessions:
             spec.kind.value,
             spec.placement.value,
             spec.cwd,
-            extra=session.about("started"),
+            extra=session.about("started", MessageId.STARTED),
         )
+        self.events.started(session)
         self.on_count()
         return session
 
@@ -109,7 +114,8 @@ class Sessions:
         try:
             await asyncio.to_thread(self.store.remove, session.spec.id)
         except FileNotFoundError:
-            return
+            pass  # somebody has removed it by hand
+        self.events.removed(session.spec.id)
 
     async def prune(self, keep: int) -> list[str]:
         """Remove the ended sessions beyond the newest `keep`; their ids."""
@@ -248,6 +254,7 @@ class Sessions:
 
     async def _undo(self, session: Session, error: BaseException) -> BaseException:
         """Leave nothing of a start that failed; what to tell, the keeper's own reason first."""
+        self.events.tally.failed_starts += 1
         self._table.pop(session.spec.id, None)
         session.forget_callbacks()
         await ending.abandon(session)
@@ -269,8 +276,9 @@ class Sessions:
             "session ended: %s: %s",
             session.end.reason.value,
             session.end.sentence,
-            extra=session.about("ended"),
+            extra=session.about("ended", of_end(session.end.reason)),
         )
+        self.events.ended(session)
         self.places.clear_after(session.keeper, session.spec.id, session.spec.placement)
         self.on_count()
         self._in_background(self._forget_old())

@@ -339,7 +339,8 @@ class Session:
         try:
             record.write(".", "end", end)
         except OSError as error:  # a full disk: the journal is the last to know
-            self._log(2, f"the end could not be written: {error.strerror}: {end}")
+            what = f"the end could not be written: {error.strerror}: {end}"
+            self._log(2, what, journal.END_NOT_WRITTEN)
         self._facts = end
         if self._child is None or not self._tree.populated():
             self._swept()
@@ -361,7 +362,8 @@ class Session:
         if not self._links:
             number, code = self._facts.get("signal"), self._facts.get("exit_code")
             how = f"exit code {code}" if number is None else f"signal {number}"
-            self._log(6, f"session ended while no backend ran ({how}); `artac status` tells more")
+            what = f"session ended while no backend ran ({how}); `artac status` tells more"
+            self._log(6, what, journal.ENDED_UNSEEN)
         for link in list(self._links):
             link.send({"event": "ended", "end": self._facts})
         try:
@@ -370,10 +372,12 @@ class Session:
             pass  # its directory may be gone already
         self._loop.stop()
 
-    def _log(self, priority: int, message: str) -> None:
+    def _log(self, priority: int, message: str, message_id: str = "") -> None:
+        explained = {"MESSAGE_ID": message_id} if message_id else {}
         journal.send(
             {
                 "MESSAGE": message,
+                **explained,
                 "PRIORITY": str(priority),
                 "SYSLOG_IDENTIFIER": "artac-keeper",
                 "ARTAC_SESSION": self._id,
