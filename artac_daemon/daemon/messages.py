@@ -20,7 +20,7 @@ class Messages:
 
     @property
     def unread(self) -> int:
-        """How many Claude has yet to begin with."""
+        """How many Claude has yet to take up."""
         return len(self._unread)
 
     def accepted_at(self, message_uuid: str) -> int | None:

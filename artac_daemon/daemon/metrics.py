@@ -142,7 +142,7 @@ def _each(measured: Sequence[_Measured]) -> list[Family]:
     tasks = gauge("tasks", "Its processes and threads, where the pids controller counts them.")
     processes = gauge("processes", "Its processes, the keeper among them.")
     output = counter("output_bytes", "What Claude has written to its output since its start.")
-    queue = gauge("input_queue", "Messages that were accepted and Claude has not begun with.")
+    queue = gauge("input_queue", "Messages that were accepted and Claude has not taken up.")
     turns = counter("turns", "Turns with a result, as this backend has seen them.")
     pressure = gauge("pressure_ratio", "Share of the last 10 s it lost waiting (PSI).")
     for found in measured:
