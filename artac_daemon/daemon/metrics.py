@@ -54,16 +54,14 @@ class Metrics:
 
     async def _make(self, readers: int) -> str:
         live = self._sessions.live()
-        # Some ten files for each session: in a thread, so that nobody waits for them.
-        measured = await asyncio.to_thread(_measure, live)
-        return render(
-            [
-                *self._backend(readers),
-                *_sessions(live, len(self._sessions.all()) - len(live)),
-                *_life(self._sessions.events.tally),
-                *_each(measured),
-                _machine(),
-            ]
+        families = [
+            *self._backend(readers),
+            *_sessions(live, len(self._sessions.all()) - len(live)),
+            *_life(self._sessions.events.tally),
+        ]
+        # Some ten files and lines for each session: in a thread, so that nobody waits for them.
+        return await asyncio.to_thread(
+            lambda: render([*families, *_each(_measure(live)), _machine()])
         )
 
     def _backend(self, readers: int) -> list[Family]:
