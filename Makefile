@@ -114,7 +114,8 @@ install: python
 	[ -e "$$config/artac.env" ] || install -m 640 etc/artac.env "$$config/artac.env"; \
 	$(PYTHON) -m compileall -q -s "$(DESTDIR)" "$(DESTDIR)$(PYTHONDIR)/artac_daemon"; \
 	[ -n "$(DESTDIR)" ] || echo "next, as root: systemd-sysusers && systemd-tmpfiles --create &&" \
-		"loginctl enable-linger artac && systemctl daemon-reload && systemctl enable --now artac"
+		"journalctl --update-catalog && loginctl enable-linger artac && systemctl daemon-reload &&" \
+		"systemctl enable --now artac"
 
 clean:
 	@$(AS_ROOT) rm -rf "$${ARTAC_CACHE:-.cache}" .pytest_cache .ruff_cache .mypy_cache .hypothesis

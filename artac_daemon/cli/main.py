@@ -30,7 +30,7 @@ VERBS = {
     "why": ("why", "why a session ended, or what it is doing, with the evidence"),
     "send": ("messages", "send a message to a session"),
     "logs": ("logs", "what a session said, readably"),
-    "events": ("events", "Claude's own events, one JSON object on each line"),
+    "events": ("events", "Claude's own events as JSON lines; the life of all sessions"),
     "interrupt": ("messages", "end the turn that is under way; the session goes on"),
     "stop": ("ending", "end sessions in order"),
     "kill": ("ending", "end sessions at once"),

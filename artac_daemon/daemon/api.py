@@ -17,6 +17,7 @@ from aiohttp import web
 from ..model.errors import ArtacError, ErrorKind, NotAdmitted
 from . import access
 from .access import Access
+from .metrics import Metrics
 from .sessions import Sessions
 
 log = logging.getLogger("artac.api")
@@ -44,6 +45,7 @@ class Context:
     config: Callable[[], dict[str, Any]]
     doctor: Callable[[], Awaitable[list[dict[str, Any]]]]
     drain: Callable[[str], Awaitable[int]]
+    metrics: Metrics
     api_gid: int | None = None
     readers: int = 0
     streams: set[asyncio.Task[Any]] = field(default_factory=set)

@@ -15,6 +15,7 @@ from . import (
     adopting,
     consumption,
     ending,
+    metrics_page,
     moving,
     processes,
     reaping,
@@ -227,6 +228,7 @@ def _session(request: web.Request) -> Session:
 _ONE = "/v1/sessions/{ref}"
 
 ROUTES = (
+    Route("GET", "/metrics", Access.USE, metrics_page.metrics),
     Route("GET", "/v1/health", Access.USE, health),
     Route("GET", "/v1/config", Access.USE, config),
     Route("GET", "/v1/doctor", Access.USE, doctor),
@@ -235,6 +237,7 @@ ROUTES = (
     Route("POST", "/v1/prune", Access.USE, prune),
     Route("GET", "/v1/processes", Access.USE, list_processes),
     Route("POST", "/v1/reap", Access.USE, reap),
+    Route("GET", "/v1/events", Access.USE, streams.life),
     Route("GET", "/v1/sessions", Access.USE, list_sessions),
     Route("POST", "/v1/sessions", Access.USE, run),
     Route("GET", _ONE, Access.USE, show),

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from ..claude import command, stream
 from ..host import processes, workdir
 from ..host.inotify import GrowthWatch
+from ..host.message_ids import MessageId, of_end
 from ..host.store import Store
 from ..model.end import EndFacts
 from ..model.errors import ArtacError, ErrorKind
@@ -20,6 +21,7 @@ from ..model.settings import Settings
 from . import ending
 from .admission import Admission, WhileAsked, always_asked, judge
 from .care import ProcessCare
+from .event_log import EventLog
 from .idle import end_when_idle
 from .limiting import Limiting, grant
 from .placement import Places, Started
@@ -41,6 +43,7 @@ class Sessions:
         self.on_count: Callable[[], None] = lambda: None
         self.need_user_manager: Callable[[], Awaitable[None]]  # ArtacError where it is not there
         self.store = store
+        self.events = EventLog(store.root / "events")
         self.places = places
         self.limiting = limiting
         self.care = ProcessCare(growth)
@@ -80,6 +83,7 @@ class Sessions:
         session = Session(spec, self.store, self._growth)
         self._table[spec.id] = session
         session.on_ending(lambda: self._on_end(session))
+        session.tell = lambda event, **fields: self.events.write(event, session, **fields)
         return session
 
     async def run(
@@ -112,8 +116,9 @@ class Sessions:
             spec.kind.value,
             spec.placement.value,
             spec.cwd,
-            extra=session.about("started"),
+            extra=session.about("started", MessageId.STARTED),
         )
+        self.events.started(session)
         self.on_count()
         return session
 
@@ -139,7 +144,8 @@ class Sessions:
         try:
             await asyncio.to_thread(self.store.remove, session.spec.id)
         except FileNotFoundError:
-            return
+            pass  # somebody has removed it by hand
+        self.events.removed(session.spec.id)
 
     async def prune(self, keep: int) -> list[str]:
         """Remove the ended sessions beyond the newest `keep`; their ids."""
@@ -290,6 +296,7 @@ class Sessions:
 
     async def undo(self, session: Session, error: BaseException) -> BaseException:
         """Leave nothing of a start that failed; what to tell, the keeper's own reason first."""
+        self.events.tally.failed_starts += 1
         self._table.pop(session.spec.id, None)
         session.forget_callbacks()
         await ending.abandon(session)
@@ -312,8 +319,12 @@ class Sessions:
             "session ended: %s: %s",
             session.end.reason.value,
             session.end.sentence,
-            extra={**session.about("ended"), "artac_reason": session.end.reason.value},
+            extra={
+                **session.about("ended", of_end(session.end.reason)),
+                "artac_reason": session.end.reason.value,
+            },
         )
+        self.events.ended(session)
         self.care.ended(session)
         self.on_count()
         self.admission.look_again()

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from .limit_kinds import Amount, CpuQuota, CpuWeight, MemoryBound, Percent, TaskBound, TimeBound
+from .listen_address import LoopbackAddress
 from .setting_kinds import (
     AbsolutePath,
     AccountName,
@@ -129,6 +130,10 @@ class Settings:
         'the API\'s socket; "" is $RUNTIME_DIRECTORY/artac.sock, else $XDG_RUNTIME_DIR/artac/',
     )  # fmt: skip
     api_group: str = _row(AccountName(), "", RESTART, "system group whose members may use the API")
+    metrics_listen: str = _row(
+        LoopbackAddress(), "", RESTART,
+        "loopback address for Prometheus, which every local user may then read; none: no TCP",
+    )  # fmt: skip
     allowed_roots: tuple[str, ...] = _row(
         PathList(), [], LIVE, "directories that sessions must work under; none: anywhere"
     )

@@ -53,6 +53,7 @@ VALID: dict[str, st.SearchStrategy[Any]] = {
     "state_directory": paths,
     "socket": paths,
     "api_group": st.from_regex(r"[a-z]{4,9}[0-9]?", fullmatch=True).filter(lambda g: g != "false"),
+    "metrics_listen": st.sampled_from(["", "127.0.0.1:9464", "127.8.0.255:1", "[::1]:65535"]),
     "allowed_roots": st.lists(paths),
     "max_sessions": st.integers(1, 10_000).map(str),
     "min_memory_available": st.integers(0, 1 << 46).map(str) | percentages,

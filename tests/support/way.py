@@ -174,5 +174,5 @@ class Way:
         for scope in self.scopes():
             self.machine.systemctl_user(self.account, "stop", scope, check=False)
         self.systemctl("reset-failed", self.unit, check=False)
-        script = 'rm -rf "$0"/sessions "$0"/damaged "$0"/lock'
+        script = 'rm -rf "$0"/sessions "$0"/damaged "$0"/lock "$0"/events'
         self.machine.ns("sh", "-c", script, str(self.state))
