@@ -100,6 +100,7 @@ install: python
 	put systemd/sysusers.d $(PREFIX)/lib/sysusers.d; \
 	put systemd/tmpfiles.d $(PREFIX)/lib/tmpfiles.d; \
 	put systemd/catalog $(PREFIX)/lib/systemd/catalog; \
+	put systemd/examples $(PREFIX)/share/doc/artac/examples; \
 	install -d "$(DESTDIR)$(BINDIR)"; \
 	printf '%s\n' "$$LAUNCHER_OF_ARTAC" >"$(DESTDIR)$(BINDIR)/artac"; \
 	printf '%s\n' "$$LAUNCHER_OF_ARTACD" >"$(DESTDIR)$(BINDIR)/artacd"; \

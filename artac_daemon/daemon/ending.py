@@ -78,10 +78,11 @@ async def _try(session: Session, step: Awaitable[object]) -> None:
 
 async def _note(session: Session, store: Store, request: StopRequest) -> None:
     await session.begun()
-    if not session.live:
-        raise ArtacError(ErrorKind.NOT_RUNNING, f"session {session.spec.id} has ended already")
-    log.info("stop asked by %s (%s)", request.by, request.why, extra=session.about("stop"))
-    session.stop_request = request
+    async with session.placing:  # from here on it is not moved any more
+        if not session.live:
+            raise ArtacError(ErrorKind.NOT_RUNNING, f"session {session.spec.id} has ended already")
+        log.info("stop asked by %s (%s)", request.by, request.why, extra=session.about("stop"))
+        session.stop_request = request
     try:
         # On disk first: a backend that dies here finishes the stop when it is back.
         await asyncio.to_thread(store.write_stop, session.spec.id, request)

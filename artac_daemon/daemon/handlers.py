@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -9,7 +10,7 @@ from aiohttp import web
 from ..claude import stream
 from ..model.errors import ArtacError, ErrorKind
 from ..model.session import State
-from . import ending, requests, streams, views
+from . import adopting, ending, moving, processes, reaping, requests, streams, views
 from .access import Access
 from .api import Route, answer, body, by, context
 from .lines import extent
@@ -150,6 +151,19 @@ async def limit(request: web.Request) -> web.StreamResponse:
     return answer({"session": await _full(request, session)})
 
 
+async def persist(request: web.Request) -> web.StreamResponse:
+    on = requests.switch(await body(request))
+    session = _session(request)
+    moved = await moving.persist(context(request).sessions, session, on)
+    return answer({"moved": moved, "session": views.brief(session)})
+
+
+async def adopt(request: web.Request) -> web.StreamResponse:
+    pid, name = requests.adoption(await body(request))
+    adopted = await adopting.adopt(context(request).sessions, pid, name, by(request))
+    return answer({"session": views.brief(adopted.session), "outside": adopted.outside}, status=201)
+
+
 async def wait(request: web.Request) -> web.StreamResponse:
     query = requests.query(request.query, ("for", "wait"))
     session = _session(request)
@@ -158,6 +172,25 @@ async def wait(request: web.Request) -> web.StreamResponse:
     async with streams.reader_slot(request):
         reached = await streams.while_connected(request, session.wait_for(states, seconds))
     return answer({"reached": reached, "session": views.brief(session)})
+
+
+async def list_processes(request: web.Request) -> web.StreamResponse:
+    query = requests.query(request.query, ("session", "foreign", "pss"))
+    sessions = context(request).sessions
+    foreign = requests.flag("foreign", query.get("foreign", "1"))
+    pss = requests.flag("pss", query.get("pss", "0"))
+    only = sessions.find(query["session"]) if "session" in query else None
+    return answer(await processes.view(sessions, only, foreign, pss))
+
+
+async def reap(request: web.Request) -> web.StreamResponse:
+    wanted, confirmed = requests.reap(await body(request))
+    sessions = context(request).sessions
+    if wanted.session:
+        wanted = replace(wanted, session=sessions.find(wanted.session).spec.id)
+    if confirmed is None:
+        return answer({"processes": await reaping.show(sessions, wanted)})
+    return answer({"processes": await reaping.reap(sessions, wanted, confirmed, by(request))})
 
 
 async def drain(request: web.Request) -> web.StreamResponse:
@@ -182,6 +215,8 @@ ROUTES = (
     Route("GET", "/v1/doctor", Access.USE, doctor),
     Route("POST", "/v1/drain", Access.OWN, drain),
     Route("POST", "/v1/prune", Access.USE, prune),
+    Route("GET", "/v1/processes", Access.USE, list_processes),
+    Route("POST", "/v1/reap", Access.USE, reap),
     Route("GET", "/v1/sessions", Access.USE, list_sessions),
     Route("POST", "/v1/sessions", Access.USE, run),
     Route("GET", _ONE, Access.USE, show),
@@ -193,6 +228,8 @@ ROUTES = (
     Route("POST", _ONE + "/stop", Access.USE, stop),
     Route("POST", _ONE + "/kill", Access.USE, kill),
     Route("POST", _ONE + "/limits", Access.USE, limit),
+    Route("POST", _ONE + "/persist", Access.USE, persist),
+    Route("POST", "/v1/adopt", Access.USE, adopt),
     Route("GET", _ONE + "/wait", Access.USE, wait),
     Route("GET", _ONE + "/output", Access.USE, streams.output),
     Route("GET", _ONE + "/events", Access.USE, streams.events),

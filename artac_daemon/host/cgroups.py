@@ -154,6 +154,16 @@ class ServiceCgroup:
                 "its unit needs Delegate=yes",
             ) from None
 
+    @property
+    def unit(self) -> str:
+        """The unit whose cgroup it is."""
+        return os.path.basename(self.name)
+
+    @property
+    def of_user_manager(self) -> bool:
+        """Whether the account's own manager runs that unit, and not the machine's."""
+        return f"/user@{os.getuid()}.service/" in self.name
+
     def name_of(self, session_id: str) -> str:
         return f"{self.name}/sessions/session-{session_id}"
 

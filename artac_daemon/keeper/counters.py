@@ -21,13 +21,28 @@ class Counters:
     def __init__(self, cgroup: str) -> None:
         self._cgroup = cgroup
         self._before = read(cgroup)
+        self._earlier: Counts = {}  # of the cgroups that the session has left
+        self._leaving: Counts = {}
+
+    def leave(self) -> None:
+        """The session is about to be moved: a scope is gone as soon as the last process is."""
+        self._leaving = self.since()
+
+    def enter(self, cgroup: str) -> None:
+        """It is there now; the same cgroup when the move was taken back."""
+        if cgroup != self._cgroup:
+            self._earlier, self._cgroup, self._before = self._leaving, cgroup, read(cgroup)
 
     def since(self) -> Counts:
         """What has come to it since; a key that is missing is not counted on this machine."""
-        return {
-            key: value if key == _PEAK else max(0, value - self._before.get(key, 0))
-            for key, value in read(self._cgroup).items()
-        }
+        found = dict(self._earlier)
+        for key, value in read(self._cgroup).items():
+            earlier = found.get(key, 0)
+            if key == _PEAK:
+                found[key] = max(earlier, value)
+            else:
+                found[key] = earlier + max(0, value - self._before.get(key, 0))
+        return found
 
 
 def read(cgroup: str) -> Counts:

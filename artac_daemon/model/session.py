@@ -14,7 +14,7 @@ ID_LENGTH = 6
 # No vowels and no look-alikes (0/o, 1/l): an id is read aloud and never spells a word.
 ID_ALPHABET = "23456789bcdfghjkmnpqrstvwxz"
 
-_LARGEST_PID = 4 * 1024 * 1024  # PID_MAX_LIMIT of the kernel
+LARGEST_PID = 4 * 1024 * 1024  # PID_MAX_LIMIT of the kernel
 
 _ID = re.compile(rf"[{ID_ALPHABET}]{{{ID_LENGTH}}}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -26,6 +26,7 @@ class Kind(str, Enum):
 
     HEADLESS = "headless"
     TERMINAL = "terminal"
+    ADOPTED = "adopted"  # not at all: somebody else has started it
 
 
 class Placement(str, Enum):
@@ -86,7 +87,7 @@ class Identity:
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Identity:
         identity = cls(int(raw["pid"]), int(raw["start_time"]), _text(raw, "boot_id"))
-        if not 0 < identity.pid <= _LARGEST_PID:
+        if not 0 < identity.pid <= LARGEST_PID:
             raise ValueError(f"{identity.pid} is not a pid")
         return identity
 
