@@ -428,6 +428,7 @@ class Session:
             "stop": self._stop,
             "terminated": self._terminated,
             "host_stopping": self._probe.host_stopping,
+            "host_silent": self._probe.silent,
             "backend_gone": self._backend_gone,
             **facts,
         }
