@@ -20,6 +20,8 @@ _PART, _LAST, _TAKEN = range(3)
 # The guest's kernel keeps 64 KiB of what it receives and drops what comes beyond that.
 _PIECE = 16 * 1024
 
+_SILENCE = 30.0
+
 
 class Closed(RuntimeError):
     """The other side is gone."""
@@ -45,7 +47,8 @@ class Frames:
             for number, piece in enumerate(pieces, 1):
                 self._write(_LAST if number == len(pieces) else _PART, piece)
                 if self._paced:
-                    self._taken.acquire()
+                    if not self._taken.acquire(timeout=_SILENCE):
+                        raise TimeoutError(f"the other side has taken nothing for {_SILENCE:.0f} s")
                     if self._closed:
                         raise Closed
 
