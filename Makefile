@@ -3,7 +3,7 @@ PYTHON := $(shell for python in $(PYTHON) python3 /usr/bin/python3 python3.14 py
 
 # make one part and one test of it: make daemon ARGS="-k adopts"
 ARGS =
-PARTS = lint unit daemon machine
+PARTS = lint unit daemon machine vm
 
 DESTDIR =
 PREFIX = /usr
@@ -14,11 +14,11 @@ BINDIR = $(PREFIX)/bin
 VENV = python=$$($(PYTHON) -m tests.support.venv) && "$$python"
 PYTEST = $(VENV) -m pytest $(ARGS)
 
-# Container machines need root. What root runs writes nothing into a user's checkout.
+# Machines need root. What root runs writes nothing into a user's checkout.
 AS_ROOT = $(shell [ "$$(id -u)" = 0 ] || ! sudo -n true 2>/dev/null || echo \
 	sudo --preserve-env=CI,ARTAC_CACHE,NOT_RUN_NOTES env "PATH=$$PATH" PYTHONDONTWRITEBYTECODE=1)
 
-.PHONY: help venv deps lint unit daemon machine test run bench install clean python
+.PHONY: help venv deps lint unit daemon machine vm test run bench install clean python
 
 help:
 	@echo "make run      set everything up and show the main job on real parts"
@@ -54,6 +54,11 @@ machine: python
 	@python=$$($(PYTHON) -m tests.support.venv) && \
 	$(AS_ROOT) "$$python" -m tests.support.prepare && \
 	$(AS_ROOT) "$$python" -m pytest -p no:cacheprovider $(ARGS) tests/machine
+
+vm: python
+	@python=$$($(PYTHON) -m tests.support.venv) && \
+	$(AS_ROOT) "$$python" -m tests.support.prepare vm && \
+	$(AS_ROOT) "$$python" -m pytest -p no:cacheprovider $(ARGS) tests/vm
 
 test: deps
 	@notes=$$(mktemp) && trap 'rm -f "$$notes"' EXIT && passed= failed= && \
