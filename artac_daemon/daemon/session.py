@@ -357,12 +357,14 @@ class Session:
         self._keeper_gone = True
         if self.live and self._told_end is None and not self._conclude_from_disk():
             why, keeper = keeper_lost(self.keeper_status())
+            tally = self._tally()
             facts = EndFacts(
                 at=time.time(),
                 stop=self.stop_request,
                 lost="" if self.stop_request else why,
+                oom_kills=(tally.memory_oom_kill or 0) if tally else 0,
                 keeper=keeper,
-                tally=self._tally(),
+                tally=tally,
             )
             self._start(self.end_here(facts))
 

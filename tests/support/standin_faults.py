@@ -33,6 +33,8 @@ def misbehave(host: Standin, turn: Turn) -> None:
     elif word == "close-stdin":
         host.stdin_open = host.heed_eof = False
         os.close(0)
+    elif word == "eat":
+        host.eaten = bytearray(os.urandom(1 << 20) * int(rest))
     elif word == "flood":
         flood(int(rest))
     elif word == "slow":

@@ -25,6 +25,7 @@ class Standin:
         self.turn: Turn | None = None
         self.buffer = b""
         self.stdin_open, self.heed_eof, self.idle = True, True, True
+        self.eaten = bytearray()
         self.failed = False
         self.results = 0
         self.wake, wake_write = os.pipe()
