@@ -15,6 +15,10 @@ PROGRAMS = {
     "nsenter": "util-linux",
     "mount": "mount",
     "git": "git",
+    "mandoc": "mandoc",
+    "groff": "groff-base",
+    "zsh": "zsh",
+    "fish": "fish",
 }
 
 
