@@ -70,7 +70,9 @@ class _Line:
     def __init__(self, verb: str, parser: Parser, words: list[str], asked: str) -> None:
         self._verb = verb
         self._parser = parser
-        self._options = {name: action for action in _shown(parser) for name in action.option_strings}
+        self._options = {
+            name: action for action in _shown(parser) for name in action.option_strings
+        }
         self._given: set[str] = set()
         self._plain: list[str] = []
         self._pending: argparse.Action | None = None  # the option that waits for its value
@@ -81,7 +83,7 @@ class _Line:
 
     def _take(self, word: str) -> None:
         pending, self._pending = self._pending, None
-        if pending is not None and not (pending.nargs is not None and word.startswith("-")):
+        if pending is not None and _takes(pending, word):
             if pending.dest == "socket":
                 self._socket = word
             if pending.nargs in ("*", "+"):
@@ -106,7 +108,7 @@ class _Line:
         if self._rest:
             return
         name, equals, value = typed.partition("=")
-        if self._pending is not None:
+        if self._pending is not None and _takes(self._pending, typed):
             yield from self._values(self._pending, typed)
         elif typed.startswith("-") and not self._only_plain:
             if equals and name in self._options:
@@ -128,13 +130,11 @@ class _Line:
     def _expected(self) -> list[argparse.Action]:
         """The arguments that the next plain word may be."""
         arguments = [action for action in _shown(self._parser) if not action.option_strings]
-        passed = 0
         for at, action in enumerate(arguments):
             if action.nargs in ("*", "+"):
                 return arguments[at:]
-            if passed == len(self._plain):
+            if at == len(self._plain):
                 return [action]
-            passed += 1
         return []
 
     def _values(self, action: argparse.Action, typed: str) -> Iterator[tuple[str, str]]:
@@ -195,11 +195,16 @@ def references(
 def _harmless(name: str) -> bool:
     """Whether it is what artac lets a session be called: nothing that means something to a shell.
 
-    A record that was tampered with could hold anything. The same rule as `model.session.check_name`,
-    without the time that its import takes.
+    A record that was tampered with could hold anything. The rule is that of
+    `model.session.check_name`, without the time that its import takes.
     """
     plain = name.replace(".", "").replace("_", "").replace("-", "")
     return name.isascii() and name[:1].isalnum() and plain.isalnum() and len(name) <= 63
+
+
+def _takes(option: argparse.Action, word: str) -> bool:
+    """Whether the word after an option is its value: not if it needs none and this is an option."""
+    return option.nargs is None or not word.startswith("-")
 
 
 def _shown(parser: argparse.ArgumentParser) -> list[argparse.Action]:

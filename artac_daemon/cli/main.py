@@ -153,7 +153,9 @@ def _run(words: list[str]) -> int:
     if verb == "__complete":
         from .completing import complete
 
-        return complete(rest, {name: VERBS[name][1] for name in VERBS if name != "drain"}, parser_of)
+        return complete(
+            rest, {name: VERBS[name][1] for name in VERBS if name != "drain"}, parser_of
+        )
     if verb not in VERBS:
         raise ArtacError(ErrorKind.USAGE, _unknown(verb))
     return _act(verb, rest, socket)

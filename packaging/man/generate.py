@@ -12,9 +12,8 @@ import sys
 import time
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-sys.path.append(str(ROOT))
+# Before an artac that is installed: the pages are of this source.
+sys.path.insert(1, str(Path(__file__).resolve().parents[2]))
 
 import commands
 import parsers
@@ -24,7 +23,8 @@ import tables
 from artac_daemon import __version__
 from artac_daemon.daemon.options import parser
 
-_EXIT_CODES = ROOT / "docs/exit-codes.md"
+_HERE = Path(__file__).resolve().parent
+_EXIT_CODES = _HERE.parents[1] / "docs/exit-codes.md"
 _PART = re.compile(r"(?m)^@([A-Z_]+)@$")
 
 
@@ -50,11 +50,14 @@ def _parts() -> dict[str, str]:
 
 def main(target: Path) -> None:
     parts = _parts()
-    for template in sorted(HERE.glob("*.in")):
+    for template in sorted(_HERE.glob("*.in")):
         name = template.name.removesuffix(".in")
         title, section = name.rsplit(".", 1)
-        # Names and paths are not to be broken at a hyphen that they do not have.
-        head = f'.TH {roff.escaped(title.upper())} {section} "{_date()}" "artac {__version__}" artac\n.nh\n.ad l'
+        # No hyphenation: names and paths would be broken at a hyphen that they do not have.
+        head = (
+            f'.TH {roff.escaped(title.upper())} {section} "{_date()}" "artac {__version__}" artac\n'
+            ".nh\n.ad l"
+        )
         body = _PART.sub(lambda found: parts[found[1]], template.read_text())
         path = target / f"man{section}" / name
         path.parent.mkdir(parents=True, exist_ok=True)

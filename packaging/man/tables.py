@@ -49,7 +49,9 @@ def exit_status(document: Path, program: str) -> str:
     items, paragraphs = [], []
     for block in _FENCED.sub("", section).strip().split("\n\n"):
         if block.startswith("|"):
-            rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in block.split("\n")]
+            rows = [
+                [cell.strip() for cell in line.strip("|").split("|")] for line in block.split("\n")
+            ]
             items += [_code(*row) for row in rows[2:]]
         elif block.strip():
             paragraphs.append(f".PP\n{roff.prose(block)}")

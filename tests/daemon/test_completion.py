@@ -12,7 +12,14 @@ import pytest
 
 from tests.support import capability
 from tests.support.backend import Backend
-from tests.support.interactive_shell import COMPLETIONS, SHELLS, Shell, interactive, launcher, missing
+from tests.support.interactive_shell import (
+    COMPLETIONS,
+    SHELLS,
+    Shell,
+    interactive,
+    launcher,
+    missing,
+)
 
 Open = Callable[[str, dict[str, str]], Shell]
 
