@@ -10,6 +10,11 @@ PREFIX = /usr
 SYSCONFDIR = /etc
 PYTHONDIR = $(PREFIX)/lib/python3/dist-packages
 BINDIR = $(PREFIX)/bin
+MANDIR = $(PREFIX)/share/man
+BASHCOMPDIR = $(PREFIX)/share/bash-completion/completions
+# Debian's; zsh's own and Fedora's is $(PREFIX)/share/zsh/site-functions
+ZSHCOMPDIR = $(PREFIX)/share/zsh/vendor-completions
+FISHCOMPDIR = $(PREFIX)/share/fish/vendor_completions.d
 
 VENV = python=$$($(PYTHON) -m tests.support.venv) && "$$python"
 PYTEST = $(VENV) -m pytest $(ARGS)
@@ -18,7 +23,7 @@ PYTEST = $(VENV) -m pytest $(ARGS)
 AS_ROOT = $(shell [ "$$(id -u)" = 0 ] || ! sudo -n true 2>/dev/null || echo \
 	sudo --preserve-env=CI,ARTAC_CACHE,NOT_RUN_NOTES env "PATH=$$PATH" PYTHONDONTWRITEBYTECODE=1)
 
-.PHONY: help venv deps lint unit daemon machine vm test run bench install clean python
+.PHONY: help venv deps lint unit daemon machine vm test run bench man install clean python
 
 help:
 	@echo "make run      set everything up and show the main job on real parts"
@@ -26,6 +31,7 @@ help:
 	@echo "make PART     one part of the tests: $(PARTS)"
 	@echo "              one test of it: make daemon ARGS='-k name'"
 	@echo "make bench    the figures, as ratios taken in one run"
+	@echo "make man      write the man pages to build/man"
 	@echo "make install  into DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)"
 	@echo "make deps     install the system packages that tests need"
 	@echo "make venv     print the Python that has the development tools"
@@ -79,6 +85,13 @@ run: deps
 bench: python
 	@python=$$($(PYTHON) -m tests.support.venv) && $(AS_ROOT) "$$python" -m benchmarks $(ARGS)
 
+# Without bytecode: what root runs writes nothing into a user's checkout.
+MANPAGES = $(PYTHON) -B packaging/man/generate.py
+
+man: python
+	@rm -rf build/man
+	@$(MANPAGES) build/man
+
 # -I: neither a user's PYTHONPATH nor what sessions install into a home reaches the daemon.
 define launcher
 #!/usr/bin/python3 -I
@@ -106,6 +119,11 @@ install: python
 	put systemd/tmpfiles.d $(PREFIX)/lib/tmpfiles.d; \
 	put systemd/catalog $(PREFIX)/lib/systemd/catalog; \
 	put systemd/examples $(PREFIX)/share/doc/artac/examples; \
+	pages=$$(mktemp -d); trap 'rm -rf "$$pages"' EXIT; $(MANPAGES) "$$pages"; \
+	put "$$pages" $(MANDIR); \
+	install -D -m 644 packaging/completions/artac.bash "$(DESTDIR)$(BASHCOMPDIR)/artac"; \
+	install -D -m 644 packaging/completions/_artac "$(DESTDIR)$(ZSHCOMPDIR)/_artac"; \
+	install -D -m 644 packaging/completions/artac.fish "$(DESTDIR)$(FISHCOMPDIR)/artac.fish"; \
 	install -d "$(DESTDIR)$(BINDIR)"; \
 	printf '%s\n' "$$LAUNCHER_OF_ARTAC" >"$(DESTDIR)$(BINDIR)/artac"; \
 	printf '%s\n' "$$LAUNCHER_OF_ARTACD" >"$(DESTDIR)$(BINDIR)/artacd"; \
@@ -123,5 +141,5 @@ install: python
 		"systemctl enable --now artac"
 
 clean:
-	@$(AS_ROOT) rm -rf "$${ARTAC_CACHE:-.cache}" .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	@$(AS_ROOT) rm -rf "$${ARTAC_CACHE:-.cache}" build/man .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	@find artac_daemon tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -100,6 +100,11 @@ def _ps(stand: Stand) -> Measured:
     return _ratio(stand.inside("processes", 25))
 
 
+def _complete(stand: Stand) -> Measured:
+    stand.sessions(200)
+    return _ratio(stand.inside("completing", 25))
+
+
 def _ready(stand: Stand) -> Measured:
     stand.sessions(200)
     whole, own = [], []
@@ -139,5 +144,6 @@ FIGURES = (
     Figure("ps", "artac ps, 50 sessions x 5 / python3 -c pass", 10, "x", _ps, 50),
     Figure("daemon", "artacd, PSS, 100 sessions", 45, "MB", _daemon, 100),
     Figure("ls", "artac ls, 200 sessions / python3 -c pass", 6, "x", _ls, 200),
+    Figure("complete", "completing a session, 200 of them / artac ls", 2, "x", _complete, 200),
     Figure("ready", "start with 200 sessions to READY=1", 1.5, "s", _ready, 200),
 )

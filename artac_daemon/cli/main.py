@@ -12,6 +12,7 @@ from ..model.errors import ArtacError, ErrorKind
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
+    from types import ModuleType
 
     from .options import Parser
 
@@ -161,6 +162,12 @@ def _run(words: list[str]) -> int:
         print(f"artac {__version__}")
         return 0
     verb, rest = words[0], words[1:]
+    if verb == "__complete":
+        from .completing import complete
+
+        return complete(
+            rest, {name: VERBS[name][1] for name in VERBS if name != "drain"}, parser_of
+        )
     if verb not in VERBS:
         raise ArtacError(ErrorKind.USAGE, _unknown(verb))
     return _act(verb, rest, socket)
@@ -176,17 +183,26 @@ def _before_verb(words: list[str]) -> tuple[str | None, list[str]]:
     return socket, words
 
 
-def _act(verb: str, words: list[str], socket: str | None) -> int:
-    from importlib import import_module
-
+def parser_of(verb: str) -> Parser:
+    """The options of a verb."""
     from .options import Parser
 
-    name, purpose = VERBS[verb]
-    module = import_module(f".{name}", __package__)
-    define: Callable[[Parser], None] = getattr(module, f"{verb}_options")
-    act: Callable[[Namespace], int] = getattr(module, verb)
+    purpose = VERBS[verb][1]
     parser = Parser(verb, purpose[0].upper() + purpose[1:] + ".")
+    define: Callable[[Parser], None] = getattr(_module(verb), f"{verb}_options")
     define(parser)
+    return parser
+
+
+def _module(verb: str) -> ModuleType:
+    from importlib import import_module
+
+    return import_module(f".{VERBS[verb][0]}", __package__)
+
+
+def _act(verb: str, words: list[str], socket: str | None) -> int:
+    parser = parser_of(verb)
+    act: Callable[[Namespace], int] = getattr(_module(verb), verb)
     try:
         options = parser.read(words)
     except SystemExit as leaving:  # after --help

@@ -1,4 +1,4 @@
-"""artacd: options, configuration, exit code."""
+"""artacd: configuration, the backend, exit code."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ import asyncio
 import logging
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from .. import __version__
 from ..host import configuration, journal
 from ..host.message_ids import MessageId
 from ..model import settings_view
 from ..model.errors import ArtacError
 from .lifecycle import Backend, Load, load_with
+from .options import parser
 
 log = logging.getLogger("artac")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the backend; the exit code that systemd and a shell get."""
-    options = _parser().parse_args(argv)
+    options = parser().parse_args(argv)
     journal.set_up("info")
     load = load_with(_overrides(options), options.config)
     try:
@@ -55,33 +54,6 @@ def _overrides(options: argparse.Namespace) -> dict[str, configuration.Override]
             option = "--" + key.replace("_", "-")
             overrides[key] = configuration.Override(value, option)
     return overrides
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="artacd",
-        description="Host Claude Code sessions. Started by systemd: systemctl start artac.",
-        epilog="Exit codes: 0 stopped as asked, 1 failed, 2 usage, 78 configuration or environment "
-        "refused. Every option is also a setting: see artac.yaml.",
-    )
-    parser.add_argument("--version", action="version", version=f"artacd {__version__}")
-    parser.add_argument(
-        "--config", type=Path, metavar="PATH", help="a configuration file, or its directory"
-    )
-    parser.add_argument(
-        "--check-config", action="store_true", help="check the configuration, show it, and exit"
-    )
-    parser.add_argument(
-        "--persist",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="whether new sessions outlive this backend (PERSIST_CLAUDE_SESSIONS)",
-    )
-    parser.add_argument("--state-directory", metavar="DIR", help="where sessions are kept")
-    parser.add_argument("--socket", metavar="PATH", help="the API's socket")
-    parser.add_argument("--placement", metavar="auto|detached", help="where sessions live")
-    parser.add_argument("--log-level", metavar="LEVEL", help="debug, info, notice, warning, error")
-    return parser
 
 
 if __name__ == "__main__":

@@ -19,6 +19,10 @@ PROGRAMS = {
     "qemu-img": "qemu-utils",
     "mke2fs": "e2fsprogs",
     "setpriv": "util-linux",
+    "mandoc": "mandoc",
+    "groff": "groff-base",
+    "zsh": "zsh",
+    "fish": "fish",
 }
 
 
