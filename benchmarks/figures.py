@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from statistics import mean, median, quantiles
 from typing import Any
 
+from .bomb import round_trips
 from .stand import CLAUDE, Stand
 
 _MB = 1e6
@@ -81,6 +82,10 @@ def _end(stand: Stand) -> Measured:
     return Measured(median(taken), shown, {"seconds": taken})
 
 
+def _bomb(_: Stand) -> Measured:
+    return _ratio(round_trips())
+
+
 def _daemon(stand: Stand) -> Measured:
     stand.sessions(100)
     grown = stand.pss(stand.artac.main_pid()) / _MB
@@ -138,6 +143,7 @@ FIGURES = (
     Figure(
         "output", "headless output through us / by itself", 0.98, "x", _output, 0, at_least=True
     ),
+    Figure("bomb", "artac send beside a fork bomb / beside none", 2, "x", _bomb, 0),
     Figure("keeper", "keeper, PSS, 20 running", 5.5, "MB", _keeper, 20),
     Figure("end", "claude's end to its tree gone, reason on disk", 0.1, "s", _end, 20),
     Figure("idle", "CPU of artacd and 50 keepers, idle 30 s", 0.1, "s", _idle, 50),
