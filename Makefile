@@ -129,6 +129,7 @@ install-machine: python
 	put systemd/sysusers.d $(PREFIX)/lib/sysusers.d; \
 	put systemd/tmpfiles.d $(PREFIX)/lib/tmpfiles.d; \
 	put systemd/catalog $(PREFIX)/lib/systemd/catalog; \
+	put systemd/examples $(PREFIX)/share/doc/artac/examples; \
 	config="$(DESTDIR)$(SYSCONFDIR)/artac"; install -d "$$config/artac.yaml.d"; \
 	for file in etc/artac.yaml.d/*.yaml; do \
 		[ -e "$$config/artac.yaml.d/$${file##*/}" ] || \

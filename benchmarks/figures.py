@@ -95,6 +95,11 @@ def _ls(stand: Stand) -> Measured:
     return _ratio(stand.inside("listing", 25))
 
 
+def _ps(stand: Stand) -> Measured:
+    stand.sessions(50)
+    return _ratio(stand.inside("processes", 25))
+
+
 def _ready(stand: Stand) -> Measured:
     stand.sessions(200)
     whole, own = [], []
@@ -131,6 +136,7 @@ FIGURES = (
     Figure("keeper", "keeper, PSS, 20 running", 5.5, "MB", _keeper, 20),
     Figure("end", "claude's end to its tree gone, reason on disk", 0.1, "s", _end, 20),
     Figure("idle", "CPU of artacd and 50 keepers, idle 30 s", 0.1, "s", _idle, 50),
+    Figure("ps", "artac ps, 50 sessions x 5 / python3 -c pass", 10, "x", _ps, 50),
     Figure("daemon", "artacd, PSS, 100 sessions", 45, "MB", _daemon, 100),
     Figure("ls", "artac ls, 200 sessions / python3 -c pass", 6, "x", _ls, 200),
     Figure("ready", "start with 200 sessions to READY=1", 1.5, "s", _ready, 200),

@@ -53,7 +53,11 @@ def _local(absence: str) -> list[dict[str, Any]]:
         loaded = configuration.load({}, {"HOME": "/nonexistent"}, Path("/"))
     found += asyncio.run(
         doctor.examine(
-            loaded.resolved.settings, os.environ, loaded.session_environment, in_service=False
+            loaded.resolved.settings,
+            os.environ,
+            loaded.session_environment,
+            loaded.session_places,
+            in_service=False,
         )
     )
     return [check.to_json() for check in found]

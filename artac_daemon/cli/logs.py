@@ -73,7 +73,7 @@ def _conversation(client: Client, session: dict[str, Any], options: argparse.Nam
     transcript = Transcript(rendering.colours())
     start = options.offset or 0
     if options.lines is not None:
-        start, lines = _last_lines(client, session, transcript, options.lines)
+        start, lines = last_lines(client, session, transcript, options.lines)
         _print(lines)
         if not options.follow:
             return
@@ -81,7 +81,7 @@ def _conversation(client: Client, session: dict[str, Any], options: argparse.Nam
         _print(line for event in batch for line in transcript.lines(event.data))
 
 
-def _last_lines(
+def last_lines(
     client: Client, session: dict[str, Any], transcript: Transcript, wanted: int
 ) -> tuple[int, Iterable[str]]:
     """The last lines of what is there, and the offset behind them."""

@@ -25,6 +25,8 @@ VERBS = {
     "run": ("starting", "start a session"),
     "ls": ("listing", "list the sessions"),
     "status": ("showing", "all about one session, or the daemon's health"),
+    "ps": ("processes", "the processes of sessions, and Claude processes of others"),
+    "why": ("why", "why a session ended, or what it is doing, with the evidence"),
     "send": ("messages", "send a message to a session"),
     "logs": ("logs", "what a session said, readably"),
     "events": ("events", "Claude's own events, one JSON object on each line"),
@@ -32,7 +34,10 @@ VERBS = {
     "stop": ("ending", "end sessions in order"),
     "kill": ("ending", "end sessions at once"),
     "limit": ("limiting", "what a session may use: memory, tasks, CPU, time"),
+    "reap": ("reaping", "end what sessions left behind, or processes that you name"),
     "wait": ("waiting", "wait until a session ended, or is in some state"),
+    "persist": ("persisting", "let running sessions outlive the daemon, or end with it"),
+    "adopt": ("adopting", "take in a Claude Code process that runs already"),
     "rm": ("records", "remove ended sessions and their output"),
     "prune": ("records", "remove all ended sessions, or all but the newest"),
     "config": ("settings", "every setting, its value and where it came from"),
@@ -52,14 +57,19 @@ start and talk
 look
   ls          {ls}
   status      {status}
+  ps          {ps}
+  why         {why}
   logs        {logs}
   events      {events}
   wait        {wait}
-bound
+bound and keep
   limit       {limit}
+  persist     {persist}
+  adopt       {adopt}
 end and tidy up
   stop        {stop}
   kill        {kill}
+  reap        {reap}
   rm          {rm}
   prune       {prune}
 the daemon

@@ -66,13 +66,12 @@ def _session(session: dict[str, Any], host: str, now: float) -> list[str]:
         ("directory", rendering.path(session["cwd"])),
         ("started", f"{_moment(session['created_at'])} by {session['created_by'] or 'unknown'}"),
         *_unit(session, host),
-        ("model", session["model"] or "Claude's default"),
-        ("permissions", _permissions(session)),
+        *_asked(session),
         *_optional("arguments", " ".join(session["claude_args"])),
         *_optional("variables", " ".join(session["env_names"])),
-        ("conversation", session["claude_session_id"]),
+        *_optional("conversation", session["claude_session_id"]),
         *_turns(session),
-        ("output", _output(session["output"])),
+        *_optional("output", _output(session["output"]) if session["kind"] != "adopted" else ""),
         *_optional("memory", rendering.size(session["memory_bytes"]) if not session["end"] else ""),
         *_optional("limits", _limits(session["limits"])),
     ]
@@ -110,6 +109,13 @@ def _limits(limits: dict[str, Any] | None) -> str:
         if value != "infinity"
     )
     return ", ".join(told)
+
+
+def _asked(session: dict[str, Any]) -> list[tuple[str, str]]:
+    if session["kind"] == "adopted":
+        return [("input, output", "where they were before it was adopted")]
+    model = session["model"] or "Claude's default"
+    return [("model", model), ("permissions", _permissions(session))]
 
 
 def _permissions(session: dict[str, Any]) -> str:

@@ -13,7 +13,8 @@ from ..host.store import Store, Stored
 from ..model.end import EndFacts
 from ..model.errors import ArtacError
 from ..model.reconcile import Action, Keeper, RecordFound, ScopeFound, Verb, reconcile
-from ..model.session import SessionSpec
+from ..model.session import Kind, SessionSpec
+from . import adopting, moving
 from . import link as links
 from .placement import Places
 from .session import Session
@@ -34,6 +35,12 @@ class Found:
     keeper: Keeper
     link: links.Link | None = None
     hello: links.Hello | None = None
+
+    @property
+    def keeper_pid(self) -> int:
+        """0 where no keeper is known of."""
+        keeper = self.hello.keeper if self.hello else self.stored.keeper
+        return keeper.pid if keeper else 0
 
 
 @dataclass(frozen=True)
@@ -122,8 +129,9 @@ def _without_socket(stored: Stored, places: Places) -> Keeper:
     if stored.keeper is None or not processes.is_alive(stored.keeper):
         return Keeper.GONE
     if stored.spec is not None:
+        where = places.placement(stored.id, stored.spec.placement, stored.keeper.pid)
         try:
-            places.cgroup(stored.id, stored.spec.placement, stored.keeper.pid)
+            places.cgroup(stored.id, where, stored.keeper.pid)
         except ArtacError:
             return Keeper.MISTAKEN
     return Keeper.SILENT
@@ -141,7 +149,7 @@ def _mistaken(stored: Stored, places: Places, hello: links.Hello, pid: int) -> s
     if spec is None:
         return "" if hello.claude is None else "it does not say what it keeps"
     try:
-        places.cgroup(stored.id, spec.placement, pid)
+        places.cgroup(stored.id, places.placement(stored.id, spec.placement, pid), pid)
     except ArtacError as error:
         return error.message
     return ""
@@ -216,6 +224,8 @@ async def _for_record(action: Action, item: Found, sessions: Sessions) -> None:
         name = damage.partition(":")[0]
         if name != "spec":
             store.set_file_aside(stored.id, name)
+    if action.verb in (Verb.ADOPT, Verb.RECOVER):
+        spec = _corrected(spec, item, sessions)
     session = sessions.make(spec)
     session.stop_request = stored.stop
     session.granted = stored.granted
@@ -225,6 +235,22 @@ async def _for_record(action: Action, item: Found, sessions: Sessions) -> None:
         session.conclude_quietly(stored.end)
     else:
         await session.end_here(EndFacts(at=time.time(), lost=action.why))
+
+
+def _corrected(spec: SessionSpec, item: Found, sessions: Sessions) -> SessionSpec:
+    """A backend that dies in the middle of a move has not written it down: the kernel knows."""
+    actual = sessions.places.placement(spec.id, spec.placement, item.keeper_pid)
+    if actual is spec.placement:
+        return spec
+    log.warning(
+        "its record has it in %s and it is in %s: corrected",
+        spec.placement.value,
+        actual.value,
+        extra=_about(item.stored, "adopted"),
+    )
+    spec = moving.relocated(spec, actual)
+    sessions.store.write_spec(spec)
+    return spec
 
 
 def _recover(action: Action, item: Found, store: Store) -> SessionSpec | None:
@@ -249,6 +275,10 @@ def _adopt(session: Session, item: Found, sessions: Sessions) -> None:
     else:
         session.attach(item.link, item.hello, cgroup)
         session.follow(from_last_state=True)
+        if session.spec.kind is Kind.ADOPTED:
+            sessions.in_background(adopting.resume(sessions, session))
+        else:
+            sessions.in_background(moving.settle(session, item.hello.cgroup))
         where = session.spec.placement.value
         log.info("session adopted (%s)", where, extra=session.about("adopted"))
     sessions.look_after(session)

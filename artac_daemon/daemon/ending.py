@@ -48,7 +48,7 @@ async def kill(session: Session, store: Store, by: str) -> End:
 
 
 async def _stop(session: Session, store: Store, by: str, why: str, grace: float) -> End:
-    await _note(session, store, StopRequest(by, why, time.time()))
+    await _note(session, store, StopRequest(by, why, time.time(), _limit(session, why)))
     if session.spec.kind is Kind.HEADLESS:
         await _try(session, _quiet(session, grace))
         await _try(session, session.request("close-input"))
@@ -58,6 +58,13 @@ async def _stop(session: Session, store: Store, by: str, why: str, grace: float)
     if await session.ended_within(grace):
         return _its_end(session)
     return await _kill_tree(session)
+
+
+def _limit(session: Session, why: str) -> float | None:
+    """Of a stop by artac itself: the time after which it is to come."""
+    if why != "timeout" or session.granted is None:
+        return None
+    return session.granted.limits.idle_timeout
 
 
 async def _try(session: Session, step: Awaitable[object]) -> None:
@@ -71,10 +78,11 @@ async def _try(session: Session, step: Awaitable[object]) -> None:
 
 async def _note(session: Session, store: Store, request: StopRequest) -> None:
     await session.begun()
-    if not session.live:
-        raise ArtacError(ErrorKind.NOT_RUNNING, f"session {session.spec.id} has ended already")
-    log.info("stop asked by %s (%s)", request.by, request.why, extra=session.about("stop"))
-    session.stop_request = request
+    async with session.placing:  # from here on it is not moved any more
+        if not session.live:
+            raise ArtacError(ErrorKind.NOT_RUNNING, f"session {session.spec.id} has ended already")
+        log.info("stop asked by %s (%s)", request.by, request.why, extra=session.about("stop"))
+        session.stop_request = request
     try:
         # On disk first: a backend that dies here finishes the stop when it is back.
         await asyncio.to_thread(store.write_stop, session.spec.id, request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -9,15 +10,17 @@ from aiohttp import web
 from ..claude import stream
 from ..model.errors import ArtacError, ErrorKind
 from ..model.session import State
-from . import ending, requests, streams, views
+from . import adopting, ending, moving, processes, reaping, requests, streams, views
 from .access import Access
 from .api import Route, answer, body, by, context
 from .lines import extent
 from .session import Session
 from .turns import turn
+from .why import explain
 
 # What a client's wait may last in one request; it may ask again.
 _LONGEST_WAIT = 3600.0
+_MOST_LINES = 1000
 
 
 async def health(request: web.Request) -> web.StreamResponse:
@@ -49,6 +52,26 @@ async def run(request: web.Request) -> web.StreamResponse:
 
 async def show(request: web.Request) -> web.StreamResponse:
     return answer({"session": await _full(request, _session(request))})
+
+
+async def why(request: web.Request) -> web.StreamResponse:
+    query = requests.query(request.query, ("lines",))
+    wanted = requests.offset("lines", query.get("lines", "10"))
+    if not 0 <= wanted <= _MOST_LINES:
+        raise ArtacError(ErrorKind.USAGE, f"lines must be from 0 to {_MOST_LINES}")
+    try:
+        session = _session(request)
+    except ArtacError as error:
+        # Not a session any more, but somebody who asks why it is gone is to hear it.
+        aside = context(request).sessions.store.aside(request.match_info["ref"])
+        if error.kind is not ErrorKind.NOT_FOUND or aside is None:
+            raise
+        raise ArtacError(
+            ErrorKind.NOT_FOUND,
+            f"the record of session {request.match_info['ref']} was damaged, so nothing can be "
+            f"told of it: what there is was set aside as {aside}",
+        ) from None
+    return answer({"session": await _full(request, session), **await explain(session, wanted)})
 
 
 async def remove(request: web.Request) -> web.StreamResponse:
@@ -128,6 +151,19 @@ async def limit(request: web.Request) -> web.StreamResponse:
     return answer({"session": await _full(request, session)})
 
 
+async def persist(request: web.Request) -> web.StreamResponse:
+    on = requests.switch(await body(request))
+    session = _session(request)
+    moved = await moving.persist(context(request).sessions, session, on)
+    return answer({"moved": moved, "session": views.brief(session)})
+
+
+async def adopt(request: web.Request) -> web.StreamResponse:
+    pid, name = requests.adoption(await body(request))
+    adopted = await adopting.adopt(context(request).sessions, pid, name, by(request))
+    return answer({"session": views.brief(adopted.session), "outside": adopted.outside}, status=201)
+
+
 async def wait(request: web.Request) -> web.StreamResponse:
     query = requests.query(request.query, ("for", "wait"))
     session = _session(request)
@@ -136,6 +172,25 @@ async def wait(request: web.Request) -> web.StreamResponse:
     async with streams.reader_slot(request):
         reached = await streams.while_connected(request, session.wait_for(states, seconds))
     return answer({"reached": reached, "session": views.brief(session)})
+
+
+async def list_processes(request: web.Request) -> web.StreamResponse:
+    query = requests.query(request.query, ("session", "foreign", "pss"))
+    sessions = context(request).sessions
+    foreign = requests.flag("foreign", query.get("foreign", "1"))
+    pss = requests.flag("pss", query.get("pss", "0"))
+    only = sessions.find(query["session"]) if "session" in query else None
+    return answer(await processes.view(sessions, only, foreign, pss))
+
+
+async def reap(request: web.Request) -> web.StreamResponse:
+    wanted, confirmed = requests.reap(await body(request))
+    sessions = context(request).sessions
+    if wanted.session:
+        wanted = replace(wanted, session=sessions.find(wanted.session).spec.id)
+    if confirmed is None:
+        return answer({"processes": await reaping.show(sessions, wanted)})
+    return answer({"processes": await reaping.reap(sessions, wanted, confirmed, by(request))})
 
 
 async def drain(request: web.Request) -> web.StreamResponse:
@@ -160,9 +215,12 @@ ROUTES = (
     Route("GET", "/v1/doctor", Access.USE, doctor),
     Route("POST", "/v1/drain", Access.OWN, drain),
     Route("POST", "/v1/prune", Access.USE, prune),
+    Route("GET", "/v1/processes", Access.USE, list_processes),
+    Route("POST", "/v1/reap", Access.USE, reap),
     Route("GET", "/v1/sessions", Access.USE, list_sessions),
     Route("POST", "/v1/sessions", Access.USE, run),
     Route("GET", _ONE, Access.USE, show),
+    Route("GET", _ONE + "/why", Access.USE, why),
     Route("DELETE", _ONE, Access.USE, remove),
     Route("POST", _ONE + "/messages", Access.USE, send),
     Route("GET", _ONE + "/turns/{uuid}", Access.USE, show_turn),
@@ -170,6 +228,8 @@ ROUTES = (
     Route("POST", _ONE + "/stop", Access.USE, stop),
     Route("POST", _ONE + "/kill", Access.USE, kill),
     Route("POST", _ONE + "/limits", Access.USE, limit),
+    Route("POST", _ONE + "/persist", Access.USE, persist),
+    Route("POST", "/v1/adopt", Access.USE, adopt),
     Route("GET", _ONE + "/wait", Access.USE, wait),
     Route("GET", _ONE + "/output", Access.USE, streams.output),
     Route("GET", _ONE + "/events", Access.USE, streams.events),

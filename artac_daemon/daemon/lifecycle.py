@@ -72,6 +72,7 @@ class Backend:
             self._sessions.embedded = self._embedded
             self._sessions.open_files = processes.raise_open_files()
             self._sessions.on_count = self._tell_status
+            self._sessions.need_user_manager = self._need_user_manager
             self._apply()
             await self._limiting.bound_all(settings)
             await self._limiting.warn_of_missing(self._sessions.placement())
@@ -224,7 +225,10 @@ class Backend:
         from ..host import doctor  # asked for seldom: its imports stay out of a quiet backend
 
         checks = await doctor.examine(
-            self._loaded.resolved.settings, os.environ, self._loaded.session_environment
+            self._loaded.resolved.settings,
+            os.environ,
+            self._loaded.session_environment,
+            self._loaded.session_places,
         )
         return [check.to_json() for check in checks]
 
@@ -268,6 +272,7 @@ class Backend:
     async def _drain(self, by: str) -> int:
         """End every session that is to end with the backend; how many there were."""
         self._sessions.draining = True
+        await self._sessions.placed()
         ending = [session for session in self._sessions.live() if not session.spec.persistent]
         extending = asyncio.get_running_loop().create_task(self._extend())
         try:

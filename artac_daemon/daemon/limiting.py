@@ -20,7 +20,7 @@ from ..model.limits import (
     for_each,
     missing,
 )
-from ..model.session import Placement, unit_name
+from ..model.session import Kind, Placement, unit_name
 from ..model.settings import Settings
 from .session import Session
 
@@ -98,7 +98,16 @@ class Limiting:
         """Change limits of a running session, all of them or none; on disk when this returns."""
         if not session.live:
             raise ArtacError(ErrorKind.NOT_RUNNING, f"session {session.spec.id} has ended")
+        if "idle_timeout" in changes and session.spec.kind is Kind.ADOPTED:
+            what = f"session {session.spec.id} is adopted: nobody can tell when it is idle"
+            raise ArtacError(ErrorKind.CONFLICT, what)
         await session.begun()
+        async with session.placing:
+            return await self._change(session, store, changes, force)
+
+    async def _change(
+        self, session: Session, store: Store, changes: Mapping[str, Any], force: bool
+    ) -> Granted:
         placement = session.spec.placement
         await self.check_asked(frozenset(changes), placement)
         old = session.granted or Granted(Limits())

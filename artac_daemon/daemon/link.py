@@ -27,6 +27,8 @@ class Hello:
     keeper: Identity
     claude: Identity | None
     spec: Mapping[str, Any] | None
+    protocol: tuple[int, int]
+    cgroup: str | None  # where it takes its session to be; None where it does not know
 
 
 class Link(asyncio.Protocol):
@@ -143,6 +145,8 @@ class Link(asyncio.Protocol):
                 keeper=Identity.from_json(message["keeper"]),
                 claude=Identity.from_json(claude) if claude else None,
                 spec=message["spec"] or None,
+                protocol=(major, int(message["protocol"][1])),
+                cgroup=message.get("cgroup"),
             )
         except (KeyError, IndexError, ValueError, TypeError) as error:
             self._hello.set_exception(

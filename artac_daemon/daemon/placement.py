@@ -7,14 +7,16 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..host import cgroups, limits, processes, scopes
 from ..keeper import __file__ as keeper_package
 from ..model.errors import ArtacError, ErrorKind
-from ..model.limits import Limits, unit_properties
+from ..model.limits import Limits
 from ..model.session import Placement, unit_name
+from . import homes
 from . import link as links
 
 KEEPER = str(Path(keeper_package).with_name("__main__.py"))
@@ -27,6 +29,8 @@ class Started:
     link: links.Link
     hello: links.Hello
     cgroup: Path | None  # None where there is none to be had
+    # How the keeper ended, as Popen.returncode has it; None while it lives.
+    status: Callable[[], int | None]
 
 
 class Places:
@@ -35,6 +39,11 @@ class Places:
     def __init__(self, service: cgroups.ServiceCgroup | None, instance: Path) -> None:
         self._service = service
         self._instance = instance
+
+    @property
+    def service_sessions(self) -> str:
+        """The cgroup that has those of sessions in `service` placement; "" where there is none."""
+        return f"{self._service.name}/sessions" if self._service is not None else ""
 
     async def start(
         self,
@@ -53,7 +62,7 @@ class Places:
         """
         keeper = [sys.executable, "-I", "-S", KEEPER, session_id]
         if placement is Placement.SCOPE:
-            properties = unit_properties(granted, limits.capacity())
+            properties = limits.properties(granted)
             keeper = scopes.command(session_id, self._instance, grace, properties, keeper)
         ours, theirs = socket.socketpair()
         try:
@@ -81,16 +90,16 @@ class Places:
             # Nothing runs under it yet, and it is our own unreaped child: killing it is safe.
             process.kill()
             process.wait()
-            self._clear(session_id, placement)
+            self.clear(session_id, placement)
             raise
         finally:
             assert process.stderr is not None
             process.stderr.close()
         # It is our child for as long as we live: reap it when it ends, whoever is asking.
         processes.ExitWatch(process.pid, lambda: _reap(process))
-        return Started(link, hello, cgroup)
+        return Started(link, hello, cgroup, process.poll)
 
-    def _clear(self, session_id: str, placement: Placement) -> None:
+    def clear(self, session_id: str, placement: Placement) -> None:
         """Remove what a failed start leaves of its placement; a scope goes by itself."""
         if placement is Placement.SERVICE and self._service is not None:
             cgroups.remove(cgroups.absolute(self._service.name_of(session_id)))
@@ -112,17 +121,46 @@ class Places:
         if placement is Placement.DETACHED:
             return None
         actual = cgroups.of_process(pid).removesuffix("/keeper")
-        if placement is Placement.SCOPE:
-            fits = os.path.basename(actual) == unit_name(session_id)
-        else:
-            fits = self._service is not None and actual == self._service.name_of(session_id)
-        if not fits:
+        if self._placement_of(session_id, actual) is not placement:
             raise ArtacError(
                 ErrorKind.FAILED,
                 f"the keeper of {session_id} is in the cgroup {actual or '(none)'}, "
                 f"not in its own: not trusted",
             )
         return cgroups.absolute(actual)
+
+    def placement(self, session_id: str, recorded: Placement, pid: int) -> Placement:
+        """Where that keeper is, of the two places that its session can be moved between.
+
+        The recorded one where it is in neither.
+        """
+        if recorded is Placement.DETACHED:
+            return recorded
+        actual = cgroups.of_process(pid).removesuffix("/keeper")
+        return self._placement_of(session_id, actual) or recorded
+
+    def _placement_of(self, session_id: str, cgroup: str) -> Placement | None:
+        if os.path.basename(cgroup) == unit_name(session_id):
+            return Placement.SCOPE
+        if self._service is not None and cgroup == self._service.name_of(session_id):
+            return Placement.SERVICE
+        return None
+
+    def home(
+        self, session_id: str, placement: Placement, grace: float, cgroup: Path | None = None
+    ) -> homes.Home:
+        """A place for a session; `cgroup` is where a scope that is there has its own.
+
+        ArtacError(CONFIG) where this backend has no cgroup for sessions.
+        """
+        if placement is Placement.SCOPE:
+            return homes.ScopeHome(session_id, self._instance, grace, cgroup)
+        if self._service is None:
+            raise ArtacError(
+                ErrorKind.CONFIG,
+                "this backend has no cgroup of its own for sessions: its unit needs Delegate=yes",
+            )
+        return homes.ServiceHome(self._service, session_id)
 
     @staticmethod
     async def _hello(

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from ..claude import stream
 from ..model.errors import ArtacError, ErrorKind
 from ..model.limits import read as read_limits
-from ..model.session import Kind, LaunchRequest, State
+from ..model.reaping import Wanted
+from ..model.session import LARGEST_PID, Kind, LaunchRequest, State
 from ..model.settings import PermissionMode
 
 T = TypeVar("T")
@@ -90,6 +91,46 @@ def message(raw: object) -> tuple[str, str | None]:
     return words, chosen
 
 
+def reap(raw: object) -> tuple[Wanted, frozenset[tuple[int, int]] | None]:
+    """What is to be ended, and what of it was confirmed (pid, start time); None to be shown it."""
+    body = Body(raw)
+    wanted = Wanted(
+        session=body.take("session", "", text),
+        orphans=body.take("orphans", False, _yes),
+        everything=body.take("all", False, _yes),
+        foreign=body.take("foreign", (), _pids),
+    )
+    dry_run = body.take("dry_run", False, _yes)
+    confirmed = body.take("confirmed", None, _identities)
+    body.finish()
+    if [bool(part) for part in vars(wanted).values()].count(True) != 1:
+        raise _bad("give one of session, orphans, all and foreign")
+    if dry_run == (confirmed is not None):
+        raise _bad("give dry_run, or in confirmed what that has shown: pid and start_time of each")
+    return wanted, confirmed
+
+
+def switch(raw: object) -> bool:
+    """The request to switch persistence on or off."""
+    body = Body(raw)
+    on = body.take("on", None, _maybe_flag)
+    body.finish()
+    if on is None:
+        raise _bad("on is missing: true or false")
+    return on
+
+
+def adoption(raw: object) -> tuple[int, str]:
+    """The request to adopt a process: its pid, and a name if one was given."""
+    body = Body(raw)
+    pid = body.take("pid", 0, _whole)
+    name = body.take("name", "", text)
+    body.finish()
+    if pid <= 0:
+        raise _bad("pid is missing: a whole number above 0")
+    return pid, name
+
+
 def text(key: str, value: Any) -> str:
     """A text without NUL."""
     if not isinstance(value, str) or "\0" in value:
@@ -152,8 +193,47 @@ def query(raw: Mapping[str, str], allowed: tuple[str, ...]) -> Mapping[str, str]
     return raw
 
 
+def _yes(key: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _bad(f"{key} must be true or false, found {_shown(value)}")
+    return value
+
+
+def _pids(key: str, value: Any) -> tuple[int, ...]:
+    valid = isinstance(value, list) and all(_is_pid(item) for item in value)
+    if not valid:
+        raise _bad(f"{key} must be a list of process ids, found {_shown(value)}")
+    return tuple(value)
+
+
+def _identities(key: str, value: Any) -> frozenset[tuple[int, int]]:
+    if not isinstance(value, list):
+        raise _bad(f"{key} must be a list of objects, found {_shown(value)}")
+    for item in value:
+        valid = isinstance(item, dict) and item.keys() == {"pid", "start_time"}
+        if not valid or not _is_pid(item["pid"]) or type(item["start_time"]) is not int:
+            raise _bad(f"{key} must be a list of objects with the numbers pid and start_time")
+    return frozenset((item["pid"], item["start_time"]) for item in value)
+
+
+def _is_pid(value: Any) -> bool:
+    return type(value) is int and 0 < value <= LARGEST_PID
+
+
 def _maybe_text(key: str, value: Any) -> str | None:
     return text(key, value)
+
+
+def _maybe_flag(key: str, value: Any) -> bool | None:
+    if not isinstance(value, bool):
+        raise _bad(f"{key} must be true or false, found {_shown(value)}")
+    return value
+
+
+def _whole(key: str, value: Any) -> int:
+    if type(value) is not int:
+        raise _bad(f"{key} must be a whole number, found {_shown(value)}")
+    return value
 
 
 def _option_value(key: str, value: Any) -> str:
@@ -163,7 +243,7 @@ def _option_value(key: str, value: Any) -> str:
 
 
 def _kind(key: str, value: Any) -> Kind:
-    kinds = {kind.value: kind for kind in Kind}
+    kinds = {kind.value: kind for kind in (Kind.HEADLESS, Kind.TERMINAL)}
     if not isinstance(value, str) or value not in kinds:
         raise _bad(f"{key} must be {' or '.join(kinds)}, found {_shown(value)}")
     return kinds[value]

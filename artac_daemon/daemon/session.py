@@ -14,10 +14,12 @@ from ..host import cgroups, processes
 from ..host.inotify import GrowthWatch
 from ..host.journal import about
 from ..host.store import Store
-from ..model.end import End, EndFacts, verdict
+from ..keeper import counters
+from ..model.end import End, EndFacts, keeper_lost, verdict
 from ..model.errors import ArtacError, ErrorKind
 from ..model.limits import Granted
 from ..model.session import Identity, Kind, SessionSpec, State, StopRequest
+from ..model.tally import Tally
 from . import link as links
 from .change import Change
 from .follow import Follower
@@ -42,7 +44,11 @@ class Session:
         self.keeper: Identity | None = None
         self.claude: Identity | None = None
         self.cgroup: Path | None = None
+        # As Popen.returncode has it; None too for a keeper that is not this backend's own child.
+        self.keeper_status: Callable[[], int | None] = lambda: None
         self.granted: Granted | None = None  # None: a record of before there were limits
+        self.protocol = (1, 0)  # its keeper's
+        self.placing = asyncio.Lock()  # held while it is moved
         self.turns = 0
         self.cost_usd: float | None = None
         self._on_end: list[Callable[[], None]] = []
@@ -74,8 +80,8 @@ class Session:
     def attach(self, link: links.Link, hello: links.Hello, cgroup: Path | None) -> None:
         """Take up a keeper whose identity and cgroup were checked."""
         self.keeper, self.claude, self.cgroup = hello.keeper, hello.claude, cgroup
-        self._link = link
-        if self.spec.kind is Kind.TERMINAL:
+        self._link, self.protocol = link, hello.protocol
+        if self.spec.kind is not Kind.HEADLESS:
             self._become(State.RUNNING)
         elif self.state is State.UNRESPONSIVE:
             self._become(self._claude_state)
@@ -93,6 +99,11 @@ class Session:
         self._watch_exit()
         if link is not None:
             self._start(self._await_hello(link))
+
+    def relocate(self, spec: SessionSpec, cgroup: Path) -> None:
+        """It was moved."""
+        self.spec, self.cgroup = spec, cgroup
+        self._change.tell()
 
     def opening(self, lines: list[tuple[str, str]]) -> list[dict[str, str]]:
         """The first input, as the keeper wants it; the prompt among it counts as accepted."""
@@ -189,6 +200,7 @@ class Session:
 
     async def interrupt(self, limit: float | None = None) -> None:
         """End the running turn; nothing happens to an idle session."""
+        self.refuse_adopted("interrupt")
         if self.spec.kind is Kind.TERMINAL:
             await self.request("write", limit, key="", line="\x1b")
             return
@@ -341,11 +353,21 @@ class Session:
             return
         self._keeper_gone = True
         if self.live and self._told_end is None and not self._conclude_from_disk():
-            why = "its keeper was killed, so nobody could note how it ended"
-            facts = EndFacts(at=time.time(), stop=self.stop_request)
-            if self.stop_request is None:
-                facts = EndFacts(at=time.time(), lost=why)
+            why, keeper = keeper_lost(self.keeper_status())
+            facts = EndFacts(
+                at=time.time(),
+                stop=self.stop_request,
+                lost="" if self.stop_request else why,
+                keeper=keeper,
+                tally=self._tally(),
+            )
             self._start(self.end_here(facts))
+
+    def _tally(self) -> Tally | None:
+        """What its cgroup has counted, if it is still there; it was made for this session."""
+        if self.cgroup is None or not (counted := counters.read(str(self.cgroup))):
+            return None
+        return Tally.from_json(counted)
 
     async def end_here(self, facts: EndFacts) -> None:
         """End what a dead keeper left, and write the end that it could not."""
@@ -402,10 +424,20 @@ class Session:
                 f"session {self.spec.id} has ended ({self.end.reason.value}): "
                 f"you cannot {verb} it any more",
             )
+        self.refuse_adopted(verb)
         if self.spec.kind is not kind:
             raise ArtacError(
                 ErrorKind.USAGE,
                 f"session {self.spec.id} is a terminal session: you cannot {verb} it",
+            )
+
+    def refuse_adopted(self, verb: str) -> None:
+        """ArtacError(USAGE) for a process that was adopted."""
+        if self.spec.kind is Kind.ADOPTED:
+            raise ArtacError(
+                ErrorKind.USAGE,
+                f"you cannot {verb} session {self.spec.id}: it was adopted, "
+                "its input and output stay where they were",
             )
 
     def _size(self) -> int:

@@ -7,7 +7,7 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 
 from ..claude import command, stream
 from ..host import processes, workdir
@@ -39,6 +39,7 @@ class Sessions:
         self.draining = False
         self.open_files = 1024  # the soft limit that sessions get
         self.on_count: Callable[[], None] = lambda: None
+        self.need_user_manager: Callable[[], Awaitable[None]]  # ArtacError where it is not there
         self.store = store
         self.places = places
         self.limiting = limiting
@@ -91,7 +92,7 @@ class Sessions:
             try:
                 await self._start(session, executable, request)
             except (TimeoutError, ArtacError, OSError, asyncio.CancelledError) as error:
-                raise await self._undo(session, error) from None
+                raise await self.undo(session, error) from None
         except OSError as error:
             raise ArtacError(
                 ErrorKind.FAILED, f"session could not be written to disk: {error.strerror}"
@@ -109,7 +110,13 @@ class Sessions:
     def look_after(self, session: Session) -> None:
         """Do for a session that runs what is done for all of them, from now on."""
         self.care.take(session)
-        self._in_background(end_when_idle(session, lambda: self._end_idle(session)))
+        self.in_background(end_when_idle(session, lambda: self._end_idle(session)))
+
+    async def placed(self) -> None:
+        """Wait until no session is being moved."""
+        for session in self.live():
+            async with session.placing:
+                continue
 
     async def remove(self, session: Session) -> None:
         """Forget an ended session and delete what it left on disk."""
@@ -143,9 +150,9 @@ class Sessions:
     def finish_stop(self, session: Session, stop: StopRequest) -> None:
         """Go on with a stop that an earlier backend began, in the background."""
         grace = 0.0 if stop.why == "kill" else self.settings.stop_grace
-        self._in_background(self._end_one(session, stop.by, stop.why, grace))
+        self.in_background(self._end_one(session, stop.by, stop.why, grace))
 
-    def _in_background(self, work: Coroutine[None, None, None]) -> None:
+    def in_background(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
@@ -162,7 +169,8 @@ class Sessions:
         except OSError as error:
             log.error("stop could not be written: %s", error, extra=session.about("stop"))
 
-    def _admit(self, request: LaunchRequest) -> str:
+    def admit(self, name: str) -> None:
+        """ArtacError unless another session may be made, and have that name (if any)."""
         if self.draining:
             raise ArtacError(ErrorKind.UNAVAILABLE, "the backend is stopping: nothing is started")
         running = len(self.live())
@@ -171,14 +179,17 @@ class Sessions:
                 ErrorKind.LIMIT,
                 f"{running} sessions are running, max_sessions allows {self.settings.max_sessions}",
             )
-        if request.name:
-            check_name(request.name)
+        if name:
+            check_name(name)
             for session in self.live():
-                if request.name in (session.spec.name, session.spec.id):
+                if name in (session.spec.name, session.spec.id):
                     raise ArtacError(
                         ErrorKind.CONFLICT,
-                        f"session {session.spec.id} is running under the name {request.name!r}",
+                        f"session {session.spec.id} is running under the name {name!r}",
                     )
+
+    def _admit(self, request: LaunchRequest) -> str:
+        self.admit(request.name)
         command.check_args((*self.settings.claude_args, *request.claude_args))
         try:
             return command.find(self.settings.claude_code_path)
@@ -215,7 +226,7 @@ class Sessions:
     async def _start(self, session: Session, executable: str, request: LaunchRequest) -> None:
         settings, spec = self.settings, session.spec
         session.granted = grant(settings, request.limits)
-        writing = asyncio.ensure_future(asyncio.to_thread(self._record, session))
+        writing = asyncio.ensure_future(asyncio.to_thread(self.record, session))
         try:
             started = await self.places.start(
                 spec.id,
@@ -225,13 +236,15 @@ class Sessions:
                 settings.start_timeout,
                 session.granted.limits,
             )
+            session.keeper_status = started.status
             session.attach(started.link, started.hello, started.cgroup)
             self.look_after(session)
         finally:
             await writing  # on disk before Claude is told to go, and before any undoing
         await self._launch(session, started, executable, request)
 
-    def _record(self, session: Session) -> None:
+    def record(self, session: Session) -> None:
+        """Write down what was asked for, on disk when this returns."""
         self.store.write_spec(session.spec)
         if session.granted is not None:
             self.store.write_limits(session.spec.id, session.granted)
@@ -271,7 +284,7 @@ class Sessions:
         )
         session.launched(reply)
 
-    async def _undo(self, session: Session, error: BaseException) -> BaseException:
+    async def undo(self, session: Session, error: BaseException) -> BaseException:
         """Leave nothing of a start that failed; what to tell, the keeper's own reason first."""
         self._table.pop(session.spec.id, None)
         session.forget_callbacks()
@@ -295,11 +308,11 @@ class Sessions:
             "session ended: %s: %s",
             session.end.reason.value,
             session.end.sentence,
-            extra=session.about("ended"),
+            extra={**session.about("ended"), "artac_reason": session.end.reason.value},
         )
         self.care.ended(session)
         self.on_count()
-        self._in_background(self._forget_old())
+        self.in_background(self._forget_old())
 
     async def _forget_old(self) -> None:
         try:

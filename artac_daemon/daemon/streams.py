@@ -77,6 +77,7 @@ async def output(request: web.Request) -> web.StreamResponse:
     """The bytes of a session's output (or stderr) from an offset, and on as they come."""
     query = requests.query(request.query, ("offset", "follow", "stream"))
     session = api.context(request).sessions.find(request.match_info["ref"])
+    session.refuse_adopted("read")
     path = _file(session, query.get("stream", "output"))
     follow = requests.flag("follow", query.get("follow", "0"))
     start, dropped = _start(path, requests.offset("offset", query.get("offset", "0")))
@@ -95,6 +96,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     """A headless session's stream-json lines as server-sent events; `id` is where to resume."""
     query = requests.query(request.query, ("offset", "follow"))
     session = api.context(request).sessions.find(request.match_info["ref"])
+    session.refuse_adopted("read")
     follow = requests.flag("follow", query.get("follow", "0"))
     last = request.headers.get("Last-Event-ID", query.get("offset", "0"))
     start, dropped = _start(session.output, requests.offset("offset", last))

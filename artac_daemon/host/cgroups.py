@@ -46,6 +46,14 @@ def populated(directory: Path) -> bool:
         return False
 
 
+def frozen(directory: Path) -> bool:
+    """Whether everything in it is held by the freezer."""
+    try:
+        return "frozen 1" in (directory / "cgroup.events").read_text()
+    except OSError:
+        return False
+
+
 def pids(directory: Path) -> list[int]:
     """The processes in it and below."""
     return _pids(os.fspath(directory))
@@ -145,6 +153,16 @@ class ServiceCgroup:
                 f"cgroup {self.name} cannot be used for sessions ({error.strerror}): "
                 "its unit needs Delegate=yes",
             ) from None
+
+    @property
+    def unit(self) -> str:
+        """The unit whose cgroup it is."""
+        return os.path.basename(self.name)
+
+    @property
+    def of_user_manager(self) -> bool:
+        """Whether the account's own manager runs that unit, and not the machine's."""
+        return f"/user@{os.getuid()}.service/" in self.name
 
     def name_of(self, session_id: str) -> str:
         return f"{self.name}/sessions/session-{session_id}"

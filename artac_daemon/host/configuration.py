@@ -19,6 +19,7 @@ from ..model.setting_layers import (
     merge,
     setting_of_variable,
 )
+from . import credentials
 from .directories import config_directory
 from .dotenv_file import parse_dotenv
 from .yaml_file import parse_yaml
@@ -39,13 +40,15 @@ class Override:
 
 @dataclass(frozen=True)
 class Loaded:
-    """The configuration, and what sessions get from .env files beyond it.
+    """The configuration, and what sessions get from .env files and credentials beyond it.
 
-    `session_environment` may hold secrets; `files` are those read, lowest first.
+    `session_environment` may hold secrets, `session_places` tells where each of them comes from;
+    `files` are those read, lowest first.
     """
 
     resolved: Resolved
     session_environment: HiddenValues = field(repr=False)
+    session_places: Mapping[str, str]
     warnings: tuple[str, ...]
     files: tuple[Path, ...]
 
@@ -117,6 +120,7 @@ class _Collector:
     def __init__(self) -> None:
         self.values: list[Given] = []
         self.session_environment = HiddenValues()
+        self.session_places: dict[str, str] = {}
         self.warnings: list[str] = []
         self.files: list[Path] = []
 
@@ -155,6 +159,7 @@ class _Collector:
             key = setting_of_variable(name, f"{path}:{line}")
             if key is None:
                 self.session_environment[name] = value
+                self.session_places[name] = printable(f"{path}:{line}")
                 has_secrets = True
             else:
                 place = printable(f".env:{line} ({path})")
@@ -167,11 +172,19 @@ class _Collector:
         for name, value in sorted(environ.items()):
             if name in self.session_environment:
                 self.session_environment[name] = value
+                del self.session_places[name]
             if name in _OTHER_NAMES:
                 continue
             place = f"environment {name}"
             if key := setting_of_variable(name, "environment"):
                 self.values.append(Given(key, value, Origin(Layer.ENVIRONMENT, place)))
+
+    def read_credentials(self, environ: Mapping[str, str]) -> None:
+        """The lowest of what sessions get: a variable of the same name is the more particular."""
+        for name, (value, place) in credentials.given_by_systemd(environ).items():
+            if not environ.get(name) and not self.session_environment.get(name):
+                self.session_environment[name] = value
+                self.session_places[name] = place
 
     def take_overrides(self, overrides: Mapping[str, Override]) -> None:
         for key, override in overrides.items():
@@ -210,10 +223,12 @@ def load(
     for path, trusted in _dotenv_files(main.parent, cwd):
         found.read_dotenv(path, trusted=trusted)
     found.read_environment(environ)
+    found.read_credentials(environ)
     found.take_overrides(overrides)
     return Loaded(
         merge(found.values),
         found.session_environment,
+        found.session_places,
         tuple(found.warnings),
         tuple(found.files),
     )

@@ -52,12 +52,14 @@ async def examine(
     settings: Settings,
     environ: Mapping[str, str],
     session_environment: Mapping[str, str],
+    session_places: Mapping[str, str],
     *,
     in_service: bool = True,
 ) -> list[Check]:
     """Make every check for the account of this process; nothing raises and nothing is mended.
 
-    `session_environment` is what .env files give to sessions: looked at for keys, never shown.
+    `session_environment` is what .env files and credentials give to sessions: looked at for keys,
+    never shown. `session_places` tells where its variables come from.
     `in_service` says that this process is the daemon itself, whose cgroup and socket count.
     """
     embedded = settings.placement is PlacementPolicy.DETACHED or not scopes.booted()
@@ -71,7 +73,7 @@ async def examine(
         _hierarchy(embedded),
         *_delegation(settings, embedded, in_service),
         claude,
-        _login(given),
+        _login(given, session_places),
         *await asyncio.to_thread(_storage, settings, environ, in_service),
     ]
 
@@ -210,10 +212,14 @@ async def _claude(settings: Settings, environ: Mapping[str, str]) -> Check:
     return Check(name, Status.OK, f"{path}, version {output.strip()[:80]}")
 
 
-def _login(environ: Mapping[str, str]) -> Check:
-    found = credentials.find(environ)
+def _login(environ: Mapping[str, str], places: Mapping[str, str]) -> Check:
+    found = credentials.sources(environ, places)
     if found:
-        return Check("login", Status.OK, f"{found} (present; whether it is valid is not checked)")
+        used, *others = found
+        beside = f"; not used beside it: {', '.join(map(str, others))}" if others else ""
+        if used.problem:
+            return Check("login", Status.WARN, f"{used}: {used.problem}{beside}", "correct it")
+        return Check("login", Status.OK, f"{used} (present, not tried){beside}")
     as_account = "" if os.getuid() == 0 else f"sudo -u {scopes.account()} -H "
     return Check(
         "login",

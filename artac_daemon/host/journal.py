@@ -1,7 +1,8 @@
 """Logging: to journald with fields where it runs, else to stderr with `<N>` levels.
 
 Every record about a session carries `artac_session`, `artac_name` and `artac_event` as extra
-attributes, which become the fields ARTAC_SESSION=, ARTAC_NAME= and ARTAC_EVENT=.
+attributes, which become the fields ARTAC_SESSION=, ARTAC_NAME= and ARTAC_EVENT=; that of an end
+also `artac_reason`.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class JournalHandler(logging.Handler):
             "SYSLOG_IDENTIFIER": self._identifier,
             "LOGGER": record.name,
         }
-        for name in ("artac_session", "artac_name", "artac_event"):
+        for name in ("artac_session", "artac_name", "artac_event", "artac_reason"):
             if value := getattr(record, name, ""):
                 fields[name.upper()] = str(value)
         if not journal.send(fields):

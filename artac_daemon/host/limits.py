@@ -65,9 +65,14 @@ def bytes_of(amount: Amount) -> int | None:
     return int(capacity().memory * amount.value / 100) if isinstance(amount, Percent) else amount
 
 
+def properties(limits: Limits) -> list[str]:
+    """Limits as properties of a unit."""
+    return unit_properties(limits, capacity())
+
+
 async def bound_unit(unit: str, limits: Limits) -> None:
     """Limit a unit of the user manager until it is gone; ArtacError(FAILED) if systemd refuses."""
-    await scopes.set_properties(unit, unit_properties(limits, capacity()))
+    await scopes.set_properties(unit, properties(limits))
 
 
 async def manager_controllers() -> frozenset[str]:

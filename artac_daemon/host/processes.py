@@ -6,6 +6,7 @@ import asyncio
 import functools
 import os
 import resource
+import time
 from collections.abc import Callable
 
 from ..keeper import record
@@ -31,6 +32,31 @@ def identify(pid: int) -> Identity | None:
 def is_alive(identity: Identity) -> bool:
     """Whether that very process lives: the pid alone may be another's by now."""
     return identify(identity.pid) == identity
+
+
+_RUN_STATES = {
+    "R": "running",
+    "S": "sleeping",
+    "D": "waiting for the kernel",
+    "T": "stopped by a signal (SIGCONT lets it go on)",
+    "t": "stopped by a debugger",
+}
+
+
+def run_state(identity: Identity) -> str:
+    """What that very process is doing, as the kernel has it; "gone" when it has ended."""
+    if not is_alive(identity):
+        return "gone"
+    try:
+        letter = record.run_state(identity.pid)
+    except (OSError, IndexError):
+        return "gone"
+    return _RUN_STATES.get(letter, f"in state {letter}")
+
+
+def booted_at() -> float:
+    """When this machine was started, in seconds since the epoch."""
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class ExitWatch:

@@ -75,28 +75,50 @@ def command(
     """The command that becomes the keeper inside a new scope: `systemd-run --scope` execs it.
 
     `limits` are unit properties.
-
-    Without --description systemd-run would put the command line into the journal. KillMode=mixed
-    would mean SIGKILL at once, as a scope has no main process. OOMPolicy=continue keeps the
-    session when the kernel takes one of its processes. --collect drops the unit if it fails.
     """
     return [
         "systemd-run",
         "--user",
         "--scope",
         "--quiet",
-        "--collect",
         f"--unit={unit_name(session_id)}",
-        f"--slice={SLICE}",
-        f"--description={describe(session_id, instance)}",
-        "--property=KillMode=control-group",
-        f"--property=TimeoutStopSec={stop_grace + _STOP_MARGIN:g}s",
-        "--property=OOMPolicy=continue",
-        "--property=Delegate=yes",
+        *(row.option for row in properties(session_id, instance, stop_grace)),
         *(f"--property={limit}" for limit in limits),
         "--",
         *keeper,
     ]
+
+
+@dataclass(frozen=True)
+class Property:
+    """One property of a scope, for `systemd-run` and for a call of StartTransientUnit."""
+
+    option: str
+    name: str
+    signature: str
+    value: str
+
+
+def properties(session_id: str, instance: Path, stop_grace: float) -> tuple[Property, ...]:
+    """What every session's scope is made with, whichever way it comes to be.
+
+    Without a description systemd-run would put the command line into the journal. KillMode=mixed
+    would mean SIGKILL at once, as a scope has no main process. OOMPolicy=continue keeps the
+    session when the kernel takes one of its processes. CollectMode drops the unit if it fails.
+    """
+    description = describe(session_id, instance)
+    stop = stop_grace + _STOP_MARGIN
+    return (
+        Property(f"--description={description}", "Description", "s", description),
+        Property(f"--slice={SLICE}", "Slice", "s", SLICE),
+        Property("--collect", "CollectMode", "s", "inactive-or-failed"),
+        Property("--property=KillMode=control-group", "KillMode", "s", "control-group"),
+        Property(
+            f"--property=TimeoutStopSec={stop:g}s", "TimeoutStopUSec", "t", f"{stop * 1e6:.0f}"
+        ),
+        Property("--property=OOMPolicy=continue", "OOMPolicy", "s", "continue"),
+        Property("--property=Delegate=yes", "Delegate", "b", "true"),
+    )
 
 
 def describe(session_id: str, instance: Path) -> str:
@@ -106,20 +128,22 @@ def describe(session_id: str, instance: Path) -> str:
 
 async def manager_problem() -> str:
     """Why the user manager cannot be asked for a scope; "" when it can."""
-    code, _, errors = await _run("systemctl", "--user", "show", "--property=Version")
+    code, _, errors = await run_tool("systemctl", "--user", "show", "--property=Version")
     return "" if code == 0 else errors.strip() or f"systemctl --user: exit code {code}"
 
 
 async def manager_cgroup() -> str:
     """The user manager's own cgroup, which has what its units can have; "" when it is not there."""
-    _, output, _ = await _run("systemctl", "--user", "show", "--property=ControlGroup", "--value")
+    _, output, _ = await run_tool(
+        "systemctl", "--user", "show", "--property=ControlGroup", "--value"
+    )
     return output.strip()
 
 
 async def set_properties(unit: str, properties: list[str]) -> None:
     """Set properties of a unit for as long as it is loaded; ArtacError(FAILED) if refused."""
     command = ("systemctl", "--user", "set-property", "--runtime", unit, *properties)
-    code, _, errors = await _run(*command)
+    code, _, errors = await run_tool(*command)
     if code != 0:
         raise ArtacError(ErrorKind.FAILED, f"systemd did not limit {unit}: {errors.strip()}")
 
@@ -143,14 +167,14 @@ async def enable_linger(user: str) -> str:
 
     An account may do this for itself without a rule (set-self-linger), but has to give its name.
     """
-    code, _, errors = await _run("loginctl", "enable-linger", user)
+    code, _, errors = await run_tool("loginctl", "enable-linger", user)
     return "" if code == 0 else errors.strip()
 
 
 async def list_scopes() -> list[Scope]:
     """Every session scope of the user manager, those of other instances too."""
     properties = "--property=Id,Description,ControlGroup,ActiveState"
-    code, output, errors = await _run(
+    code, output, errors = await run_tool(
         "systemctl", "--user", "show", "--all", properties, unit_name("*")
     )
     if code != 0:
@@ -175,10 +199,11 @@ async def end(scope: Scope) -> None:
     if scope.cgroup:
         directory = cgroups.absolute(scope.cgroup)
         cgroups.kill(directory)
-    await _run("systemctl", "--user", "stop", scope.unit)
+    await run_tool("systemctl", "--user", "stop", scope.unit)
 
 
-async def _run(*command: str) -> tuple[int, str, str]:
+async def run_tool(*command: str) -> tuple[int, str, str]:
+    """Run one of systemd's tools: its exit code, output and errors; 127 if it is not there."""
     try:
         process = await asyncio.create_subprocess_exec(
             *command,

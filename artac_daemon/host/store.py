@@ -181,6 +181,13 @@ class Store:
         self.directory(session_id).rename(target)
         return target
 
+    def aside(self, session_id: str) -> Path | None:
+        """Where a damaged session of that id was moved, the latest; None when there is none."""
+        if not is_id(session_id):
+            return None
+        found = sorted((self.root / "damaged").glob(f"{session_id}-*"))
+        return found[-1] if found else None
+
     def set_file_aside(self, session_id: str, name: str) -> Path:
         """Move one damaged file of a session aside, beside where it was."""
         source = self.directory(session_id) / name

@@ -33,6 +33,10 @@ class Child:
         self.pid = pid
         self.control = control
 
+    def signal(self, number: int) -> None:
+        """Only before it is waited for: until then its pid cannot be anybody else's."""
+        os.kill(self.pid, number)
+
 
 def start(launch: Launch, enter: Callable[[], None], output: int, errors: int) -> Child:
     """Start Claude inside the tree; OSError with the failing step where it could not be exec'd."""

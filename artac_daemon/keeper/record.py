@@ -56,6 +56,11 @@ def is_zombie(pid: int) -> bool:
         return True
 
 
+def run_state(pid: int) -> str:
+    """Field 3 of /proc/PID/stat: R, S, D, T and others."""
+    return _stat(pid)[0].decode("ascii", "replace")
+
+
 def _stat(pid: int) -> list[bytes]:
     with open(f"/proc/{pid}/stat", "rb") as stat:
         return stat.read().rpartition(b")")[2].split()

@@ -10,11 +10,13 @@ import struct
 import time
 
 from . import child, journal, record
+from .adopted import UNKNOWN, Adopted
 from .bound import OutputBound
 from .host_probe import HostProbe
 from .input import Full, Input
 from .link import Link, listen, peer_uid
 from .loop import Loop
+from .moves import Moves
 from .tree import CgroupTree, DescendantTree
 from .wire import PROTOCOL, SOCKET
 
@@ -36,10 +38,12 @@ class Session:
         self._spec: object = None
         self._name = ""
         self._state = "waiting"
-        self._child: child.Child | None = None
+        self._child: child.Child | Adopted | None = None
+        self._gone = False  # Claude has ended
         self._claude: dict[str, object] | None = None
         self._input: Input | None = None
         self._tree: CgroupTree | DescendantTree = DescendantTree()
+        self._moves = Moves()
         self._output = -1
         self._output_bound: OutputBound | None = None
         self._grace = 10.0
@@ -81,12 +85,20 @@ class Session:
                 "claude": self._claude,
                 "spec": self._spec,
                 "input_open": bool(self._input and self._input.is_open),
+                "cgroup": self._settled_in(),
             }
         )
         return link
 
+    def _settled_in(self) -> str | None:
+        if isinstance(self._tree, CgroupTree) and not self._backend_gone:
+            return self._tree.cgroup
+        return None
+
     def _on_link_closed(self, link: Link) -> None:
         self._links.discard(link)
+        # Until the next one settles it, the tree may be in the cgroup that systemd now ends.
+        self._backend_gone |= self._moves.dropped(link)
         if link is not self._launcher:
             return
         if self._state == "waiting":
@@ -99,6 +111,9 @@ class Session:
     def _on_message(self, link: Link, message: dict[str, object]) -> None:
         handler = {
             "launch": self._launch,
+            "adopt": self._adopt,
+            "moving": self._moving,
+            "moved": self._moved,
             "write": self._write,
             "close-input": self._close_input,
             "stop-asked": self._stop_asked,
@@ -123,17 +138,11 @@ class Session:
             link.send({"reply": message["id"], "error": "started"})
             return
         launch = child.Launch(message)
-        self._spec = message["spec"]
-        self._name = str(message["name"])
-        self._grace = float(str(message["grace"]))
         limit = int(str(message["output_max"]))
         self._bound = bool(message["bound"])
-        if message["cgroup"]:
-            self._tree = CgroupTree(str(message["cgroup"]))
+        self._take(message)
         try:
-            self._tree.prepare()
-            # Not synced: it means nothing after a power cut, for the boot id is then another.
-            record.write(".", "keeper", self._identity, durable=False)
+            self._settle_in()
             self._output = _append("output")
             errors = _append("stderr")
             self._child = child.start(launch, self._tree.enter, self._output, errors)
@@ -155,6 +164,57 @@ class Session:
         for item in message["input"]:  # type: ignore[attr-defined]
             self._input.put(item["line"].encode(), item["key"], lambda _: None)
         self._pump()
+
+    def _adopt(self, link: Link, message: dict[str, object]) -> None:
+        if self._state != "waiting":
+            link.send({"reply": message["id"], "error": "started"})
+            return
+        self._take(message)
+        process = dict(message["process"])  # type: ignore[call-overload]
+        try:
+            adopted = Adopted(process)
+            self._settle_in()
+        except OSError as error:
+            self._fail(error.strerror or str(error))
+            return
+        self._state, self._child, self._claude = "running", adopted, process
+        self._started = time.monotonic()
+        self._bound_runtime(message.get("runtime_max"))
+        adopted.watch(self._loop, self._adopted_ended)
+        link.send({"reply": message["id"], "claude": self._claude})
+
+    def _take(self, message: dict[str, object]) -> None:
+        self._spec = message["spec"]
+        self._name = str(message["name"])
+        self._grace = float(str(message["grace"]))
+        if message["cgroup"]:
+            self._tree = CgroupTree(str(message["cgroup"]))
+
+    def _settle_in(self) -> None:
+        self._tree.prepare()
+        # Not synced: it means nothing after a power cut, for the boot id is then another.
+        record.write(".", "keeper", self._identity, durable=False)
+
+    # Being moved
+
+    def _moving(self, link: Link, message: dict[str, object]) -> None:
+        if self._may_move(link, message):
+            assert isinstance(self._tree, CgroupTree)
+            self._moves.begin(link, self._tree, str(message["cgroup"]))
+            link.send({"reply": message["id"]})
+
+    def _moved(self, link: Link, message: dict[str, object]) -> None:
+        if self._may_move(link, message):
+            assert isinstance(self._tree, CgroupTree)
+            self._moves.settle(self._tree, str(message["cgroup"]))
+            self._spec, self._backend_gone = message["spec"], False
+            link.send({"reply": message["id"]})
+
+    def _may_move(self, link: Link, message: dict[str, object]) -> bool:
+        if self._state == "running" and isinstance(self._tree, CgroupTree):
+            return True
+        link.send({"reply": message["id"], "error": "ended"})
+        return False
 
     def _fail(self, why: str) -> None:
         self._state = "ended"
@@ -240,7 +300,8 @@ class Session:
     # Ending
 
     def _stop_asked(self, link: Link, message: dict[str, object]) -> None:
-        self._stop = {"by": message["by"], "why": message["why"], "at": message["at"]}
+        asked = ("by", "why", "at", "limit_seconds")
+        self._stop = {key: message[key] for key in asked if key in message}
         link.send({"reply": message["id"]})
 
     def _signal(self, link: Link, message: dict[str, object]) -> None:
@@ -248,9 +309,8 @@ class Session:
         link.send({"reply": message["id"]})
 
     def _signal_claude(self, number: int) -> None:
-        # Our own child, not yet waited for: its pid cannot be anybody else's.
-        if self._child is not None and self._status is None:
-            os.kill(self._child.pid, number)
+        if self._child is not None and not self._gone:
+            self._child.signal(number)
 
     def _kill_tree(self, link: Link, message: dict[str, object]) -> None:
         self._tree.kill()
@@ -272,21 +332,22 @@ class Session:
         """From Claude's start on; kept here because the backend may be away when it is over."""
         self._loop.cancel("runtime")
         if seconds is not None and self._state == "running":
-            rest = self._started + float(str(seconds)) - time.monotonic()
-            self._loop.after("runtime", rest, self._overrun)
+            limit = float(str(seconds))
+            rest = self._started + limit - time.monotonic()
+            self._loop.after("runtime", rest, lambda: self._overrun(limit))
 
-    def _overrun(self) -> None:
+    def _overrun(self, limit: float) -> None:
         if self._state != "running" or self._stop or self._terminated:
             return
-        self._stop = {"by": "artac", "why": "limit", "at": time.time()}
+        self._stop = {"by": "artac", "why": "limit", "at": time.time(), "limit_seconds": limit}
         for link in list(self._links):
             link.send({"event": "stopping", "stop": self._stop})
         self._wind_down()
 
     def _wind_down(self) -> None:
         """Nobody is there to do it in order: let Claude finish what it can within the grace."""
-        if self._child is not None and self._input is not None:
-            if self._input.fd == self._child.control:
+        if self._child is not None:
+            if self._input is not None and self._input.fd == self._child.control:
                 self._end_input()
             else:
                 self._signal_claude(signal.SIGTERM)
@@ -302,7 +363,7 @@ class Session:
             if pid == 0:
                 return
             if self._child is not None and pid == self._child.pid:
-                self._status = status
+                self._status, self._gone = status, True
                 self._maybe_end()
             elif self._probe.reaped(pid) or (
                 self._output_bound and self._output_bound.reaped(pid, status)
@@ -311,8 +372,12 @@ class Session:
             elif self._state == "ended":
                 self._swept()
 
+    def _adopted_ended(self, status: int | None) -> None:
+        self._status, self._gone = status, True
+        self._maybe_end()
+
     def _maybe_end(self) -> None:
-        if self._status is None or self._probe.pending or self._state != "running":
+        if not self._gone or self._probe.pending or self._state != "running":
             return
         by_sigterm = self._status in (signal.SIGTERM, (128 + signal.SIGTERM) << 8)
         if by_sigterm and not (self._stop or self._terminated or self._backend_gone):
@@ -325,22 +390,29 @@ class Session:
         if self._state != "running" or self._probe.pending:
             return
         self._state = "ended"
-        assert self._status is not None and self._child is not None
+        assert self._child is not None
         if self._input is not None and self._input.fd >= 0:
             self._loop.forget(self._input.fd)
             self._input.abandon()
         if self._loop_has_terminal():
             while self._read_terminal():
                 pass
-        code = os.waitstatus_to_exitcode(self._status)
+        tally = self._tree.tally()
         self._finish(
             {
-                "exit_code": code if code >= 0 else None,
-                "signal": -code if code < 0 else None,
-                "oom_kills": self._tree.oom_kills(),
+                **self._exit(),
+                "oom_kills": tally.get("memory_oom_kill", 0),
                 "left_behind": 0 if self._stop_is_kill() else self._tree.count(),
+                "tally": tally,
             }
         )
+
+    def _exit(self) -> dict[str, object]:
+        if self._status is None:
+            asked = self._stop or self._terminated or self._probe.host_stopping
+            return {"lost": "" if asked else UNKNOWN}
+        code = os.waitstatus_to_exitcode(self._status)
+        return {"exit_code": code if code >= 0 else None, "signal": -code if code < 0 else None}
 
     def _loop_has_terminal(self) -> bool:
         return self._input is not None and os.isatty(self._child.control) if self._child else False
@@ -384,7 +456,14 @@ class Session:
         if not self._links:
             number, code = self._facts.get("signal"), self._facts.get("exit_code")
             how = f"exit code {code}" if number is None else f"signal {number}"
-            self._log(6, f"session ended while no backend ran ({how}); `artac status` tells more")
+            # The reason is for the backend to tell, which knows more; this is what it follows from.
+            known = {"ARTAC_EXIT_CODE": code, "ARTAC_SIGNAL": number}
+            self._log(
+                6,
+                f"session ended while no backend ran ({how}); `artac why {self._id}` tells more",
+                "ended",
+                {name: str(value) for name, value in known.items() if value is not None},
+            )
         for link in list(self._links):
             link.send({"event": "ended", "end": self._facts})
         try:
@@ -393,7 +472,13 @@ class Session:
             pass  # its directory may be gone already
         self._loop.stop()
 
-    def _log(self, priority: int, message: str) -> None:
+    def _log(
+        self,
+        priority: int,
+        message: str,
+        event: str = "keeper",
+        more: dict[str, str] | None = None,
+    ) -> None:
         journal.send(
             {
                 "MESSAGE": message,
@@ -401,7 +486,8 @@ class Session:
                 "SYSLOG_IDENTIFIER": "artac-keeper",
                 "ARTAC_SESSION": self._id,
                 "ARTAC_NAME": self._name,
-                "ARTAC_EVENT": "keeper",
+                "ARTAC_EVENT": event,
+                **(more or {}),
             }
         )
 

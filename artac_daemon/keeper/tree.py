@@ -6,6 +6,7 @@ import os
 import signal
 
 from . import record
+from .counters import Counters, Counts
 
 
 class CgroupTree:
@@ -18,7 +19,9 @@ class CgroupTree:
     def __init__(self, cgroup: str) -> None:
         self.cgroup = cgroup
         self.leaf = f"{cgroup}/claude"
+        self._other = ""  # while it is moved, a part of it may be in this leaf
         self._events = -1
+        self._counters: Counters | None = None
 
     def prepare(self) -> None:
         """Make both leaves and move this process into its own."""
@@ -28,7 +31,8 @@ class CgroupTree:
             except FileExistsError:
                 pass
         _write(f"{self.cgroup}/keeper/cgroup.procs", "0")
-        self._events = os.open(f"{self.leaf}/cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
+        self._counters = Counters(self.cgroup)
+        self._events = _open_events(self.leaf)
 
     def enter(self) -> None:
         """Called in the forked child: be born inside the tree."""
@@ -38,39 +42,55 @@ class CgroupTree:
         """Raises EPOLLPRI when the tree becomes empty or populated (kernfs notification)."""
         return self._events
 
+    def being_moved_to(self, cgroup: str) -> None:
+        """Until it has settled it may be in either of two cgroups, or in both."""
+        self._other = f"{cgroup}/claude" if cgroup != self.cgroup else ""
+        if self._counters is not None:
+            self._counters.leave()
+
+    def settle(self, cgroup: str) -> None:
+        """It is in that cgroup now. OSError, and nothing changed, when that has no such leaf."""
+        events = _open_events(f"{cgroup}/claude")
+        if self._counters is not None:
+            self._counters.enter(cgroup)
+        os.close(self._events)
+        self.cgroup, self.leaf, self._events, self._other = cgroup, f"{cgroup}/claude", events, ""
+
+    def thaw(self) -> None:
+        """Let it run on, wherever it is."""
+        for leaf in self._leaves():
+            try:
+                _write(f"{leaf}/cgroup.freeze", "0")
+            except FileNotFoundError:
+                continue
+
     def populated(self) -> bool:
         try:
             os.lseek(self._events, 0, os.SEEK_SET)
-            return b"populated 1" in os.read(self._events, 4096)
+            if b"populated 1" in os.read(self._events, 4096):
+                return True
         except OSError:
-            return False
+            pass  # the cgroup is gone
+        return bool(self._other) and self.count() > 0
 
     def count(self) -> int:
         """How many processes are in the tree, those in cgroups of their own making included."""
-        total = 0
-        for directory, _, _ in os.walk(self.leaf):
-            try:
-                with open(f"{directory}/cgroup.procs", "rb") as procs:
-                    total += len(procs.read().split())
-            except OSError:
-                continue
-        return total
+        return sum(map(_count, self._leaves()))
 
     def kill(self) -> None:
         """End every process of the tree at once, frozen, stopped and forking ones included."""
-        try:
-            _write(f"{self.leaf}/cgroup.kill", "1")
-        except FileNotFoundError:
-            return
+        for leaf in self._leaves():
+            try:
+                _write(f"{leaf}/cgroup.kill", "1")
+            except FileNotFoundError:
+                continue
 
-    def oom_kills(self) -> int:
-        """How many of the tree's processes the kernel killed for want of memory, here or below."""
-        try:
-            with open(f"{self.cgroup}/memory.events", encoding="ascii") as events:
-                rows = dict(line.split() for line in events)
-        except OSError:
-            return 0  # no memory controller on this machine
-        return int(rows.get("oom_kill", 0))
+    def tally(self) -> Counts:
+        """What the kernel has counted of the session since it was prepared, here and below."""
+        return self._counters.since() if self._counters is not None else {}
+
+    def _leaves(self) -> list[str]:
+        return [self.leaf, self._other] if self._other else [self.leaf]
 
 
 class DescendantTree:
@@ -106,8 +126,8 @@ class DescendantTree:
             except ProcessLookupError:
                 continue
 
-    def oom_kills(self) -> int:
-        return 0
+    def tally(self) -> Counts:
+        return {}
 
 
 def descendants(pid: int) -> list[int]:
@@ -144,3 +164,18 @@ def _write(path: str, text: str) -> None:
         os.write(fd, text.encode())
     finally:
         os.close(fd)
+
+
+def _open_events(leaf: str) -> int:
+    return os.open(f"{leaf}/cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _count(leaf: str) -> int:
+    total = 0
+    for directory, _, _ in os.walk(leaf):
+        try:
+            with open(f"{directory}/cgroup.procs", "rb") as procs:
+                total += len(procs.read().split())
+        except OSError:
+            continue
+    return total

@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
 
+from .quantities import format_duration
 from .session import Placement, StopRequest
+from .tally import Tally
 
 
 class Reason(str, Enum):
@@ -41,6 +43,8 @@ class EndFacts:
     left_behind: int = 0  # processes that Claude left in the session's cgroup
     error: str = ""  # why Claude could not be started
     lost: str = ""  # why nothing can be known
+    keeper: str = ""  # how the keeper itself ended, where its own parent saw it: "signal SIGKILL"
+    tally: Tally | None = None  # of the session's cgroup, before what was left in it was ended
 
     def to_json(self) -> dict[str, Any]:
         return {"version": 1, **asdict(self)}
@@ -48,7 +52,7 @@ class EndFacts:
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> EndFacts:
         """The facts in a JSON object; ValueError, KeyError or TypeError for a damaged one."""
-        stop = raw.get("stop")
+        stop, tally = raw.get("stop"), raw.get("tally")
         return cls(
             at=float(raw["at"]),
             exit_code=_whole(raw.get("exit_code")),
@@ -61,6 +65,8 @@ class EndFacts:
             left_behind=_whole(raw.get("left_behind")) or 0,
             error=str(raw.get("error") or ""),
             lost=str(raw.get("lost") or ""),
+            keeper=str(raw.get("keeper") or ""),
+            tally=Tally.from_json(tally) if tally else None,
         )
 
 
@@ -83,24 +89,31 @@ _STOP_REASONS = {
 def verdict(facts: EndFacts, placement: Placement) -> End:
     """The reason that the facts prove, most telling first."""
     reason, sentence = _judge(facts, placement)
-    if facts.left_behind:
+    if facts.oom_kills and reason is not Reason.OOM:
+        # Not its end, as Claude lived on; which processes they were, the cgroup does not tell.
+        count = "one" if facts.oom_kills == 1 else f"{facts.oom_kills}"
+        sentence += f"; the kernel killed {count} of its processes for want of memory meanwhile"
+    if facts.left_behind == 1:
+        sentence += "; one process that it left behind was killed"
+    elif facts.left_behind:
         sentence += f"; {facts.left_behind} processes that it left behind were killed"
-    return End(reason, sentence, facts)
+    # What was said elsewhere may have any form.
+    return End(reason, " ".join(sentence.split()), facts)
 
 
 def _judge(facts: EndFacts, placement: Placement) -> tuple[Reason, str]:
-    how = _how(facts)
+    how = exit_status(facts)
     if facts.lost:
-        return Reason.LOST, facts.lost
+        return Reason.LOST, facts.lost + (f" (keeper: {facts.keeper})" if facts.keeper else "")
     if facts.error:
         return Reason.FAILED, f"claude was not started: {facts.error}"
     # Before the stop request: memory that ran out while a stop was under way is still the cause.
     if facts.signal == signals.SIGKILL and facts.oom_kills:
         return Reason.OOM, f"the kernel killed claude because memory ran out ({how})"
     if facts.stop and facts.stop.why == "limit":
-        return Reason.LIMIT, f"it had run for its runtime_max ({how})"
+        return Reason.LIMIT, f"it had run for its runtime_max{_of(facts.stop)} ({how})"
     if facts.stop and facts.stop.why == "timeout":
-        return Reason.TIMEOUT, f"it had been idle for its idle_timeout ({how})"
+        return Reason.TIMEOUT, f"it had been idle for its idle_timeout{_of(facts.stop)} ({how})"
     if facts.stop:
         verb = {"kill": "killed", "drain": "ended with the backend, drained"}.get(
             facts.stop.why, "stopped"
@@ -125,15 +138,35 @@ def _judge(facts: EndFacts, placement: Placement) -> tuple[Reason, str]:
     return Reason.FAILED, f"claude failed ({how})"
 
 
-def _how(facts: EndFacts) -> str:
+def keeper_lost(status: int | None) -> tuple[str, str]:
+    """Why an end is lost whose keeper is gone, and how the keeper ended ("" if nobody saw it).
+
+    `status` is as `subprocess.Popen.returncode` has it.
+    """
+    if status is None or status < 0:
+        why = "its keeper was killed, so nobody could note how it ended"
+    else:
+        why = "its keeper ended and did not note how the session did"
+    if status is None:
+        return why, ""
+    return why, f"signal {signal_name(-status)}" if status < 0 else f"exit code {status}"
+
+
+def exit_status(facts: EndFacts) -> str:
+    """How Claude's process ended, in two or three words."""
     if facts.signal is not None:
-        return f"signal {_signal_name(facts.signal)}"
+        return f"signal {signal_name(facts.signal)}"
     if facts.exit_code is not None:
         return f"exit code {facts.exit_code}"
     return "no exit status"
 
 
-def _signal_name(number: int) -> str:
+def _of(stop: StopRequest) -> str:
+    return "" if stop.limit_seconds is None else f" of {format_duration(stop.limit_seconds)}"
+
+
+def signal_name(number: int) -> str:
+    """SIGKILL for 9; the number itself where it has no name."""
     try:
         return signals.Signals(number).name
     except ValueError:

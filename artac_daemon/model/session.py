@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -14,7 +14,7 @@ ID_LENGTH = 6
 # No vowels and no look-alikes (0/o, 1/l): an id is read aloud and never spells a word.
 ID_ALPHABET = "23456789bcdfghjkmnpqrstvwxz"
 
-_LARGEST_PID = 4 * 1024 * 1024  # PID_MAX_LIMIT of the kernel
+LARGEST_PID = 4 * 1024 * 1024  # PID_MAX_LIMIT of the kernel
 
 _ID = re.compile(rf"[{ID_ALPHABET}]{{{ID_LENGTH}}}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -26,6 +26,7 @@ class Kind(str, Enum):
 
     HEADLESS = "headless"
     TERMINAL = "terminal"
+    ADOPTED = "adopted"  # not at all: somebody else has started it
 
 
 class Placement(str, Enum):
@@ -86,7 +87,7 @@ class Identity:
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Identity:
         identity = cls(int(raw["pid"]), int(raw["start_time"]), _text(raw, "boot_id"))
-        if not 0 < identity.pid <= _LARGEST_PID:
+        if not 0 < identity.pid <= LARGEST_PID:
             raise ValueError(f"{identity.pid} is not a pid")
         return identity
 
@@ -152,15 +153,22 @@ class StopRequest:
     """Who asked for a session's end, when and how. On disk before the first step of it."""
 
     by: str
-    why: str  # stop, kill, drain
+    why: str  # stop, kill, drain; of artac itself: limit (runtime_max), timeout (idle_timeout)
     at: float
+    limit_seconds: float | None = None  # of the two limits, the one that was reached
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> StopRequest:
-        return cls(_text(raw, "by"), _text(raw, "why"), float(raw["at"]))
+        stop = cls(_text(raw, "by"), _text(raw, "why"), float(raw["at"]))
+        limit = raw.get("limit_seconds")
+        if limit is None:
+            return stop
+        if not 0 <= float(limit) < float("inf"):
+            raise ValueError(f"limit_seconds is {limit}")
+        return replace(stop, limit_seconds=float(limit))
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.machine.conftest import MachineFactory
+from tests.machine.test_why import why
 from tests.machine.ways import make_way
 from tests.support.way import start_api
 
@@ -31,6 +32,10 @@ def test_a_shutdown_ends_sessions_in_order_and_is_named(
     end = way.status(session["id"])["end"]
     expected = "host-shutdown" if persist == "true" else "backend-stopped"
     assert end["reason"] == expected and end["lost"] == ""
+    told = why(way, session["id"], expected)
+    assert told.evidence["machine"].startswith("was started again since, at ")
+    if persist == "true":
+        assert "systemd told it that the machine was going down" in told.evidence["keeper"]
     found = machine.run(["find", ".claude/projects", "-name", f"{conversation}.jsonl"], "artac")
     transcript = machine.path(f"{machine.home('artac')}/{found.stdout.strip()}").read_text()
     assert "echo: second" in transcript
@@ -55,5 +60,8 @@ def test_a_power_cut_loses_no_record_and_the_end_is_lost(fresh_machine: MachineF
     machine.systemctl("start", "artac")
     assert way.status(running["id"])["end"]["reason"] == "lost"
     assert "machine went down" in way.status(running["id"])["end"]["sentence"]
+    told = why(way, running["id"], "lost")
+    assert told.evidence["guess"].startswith("perhaps it ended when the machine went down")
+    assert "last output at" in told.evidence["time"]
     assert way.status(ended["id"])["end"]["reason"] == "stopped"
     assert not list(machine.path(way.state / "damaged").iterdir())

@@ -10,6 +10,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from artac_daemon.model.session import (
     is_id,
     unit_name,
 )
+from artac_daemon.model.tally import Tally
 from tests.support import cache
 
 ID = "k3f9q2"
@@ -57,8 +59,17 @@ specs = st.builds(
     env_names=st.lists(texts, max_size=3).map(tuple),
     created_by=texts,
 )
-stops = st.builds(StopRequest, by=texts, why=texts, at=times)
+stops = st.builds(
+    StopRequest, by=texts, why=texts, at=times, limit_seconds=st.none() | st.floats(0, 1e9)
+)
 counts = st.integers(0, 1 << 31)
+tallies = st.builds(
+    Tally,
+    **{
+        field.name: st.none() | (times if field.name.endswith("_seconds") else counts)
+        for field in fields(Tally)
+    },
+).filter(lambda tally: tally != Tally())  # which says no more than none
 ends = st.builds(
     EndFacts,
     at=times,
@@ -72,6 +83,8 @@ ends = st.builds(
     left_behind=counts,
     error=texts,
     lost=texts,
+    keeper=texts,
+    tally=st.none() | tallies,
 )
 identities = st.builds(Identity, pid=st.integers(1, 1 << 22), start_time=counts, boot_id=texts)
 
@@ -139,6 +152,18 @@ def through_disk(content: dict[str, Any]) -> Any:
 @given(specs)
 def test_a_spec_comes_back_as_it_was(spec: SessionSpec) -> None:
     assert SessionSpec.from_json(through_disk(spec.to_json())) == spec
+
+
+def test_an_end_of_an_older_keeper_is_read() -> None:
+    """One of before there was a tally: a running keeper may be older than the daemon."""
+    stop = {"by": "root (uid 0)", "why": "stop", "at": 1.0}
+    old = {
+        "version": 1, "at": 2.0, "stop": stop, "terminated": False, "host_stopping": False,
+        "backend_gone": False, "exit_code": 0, "signal": None, "oom_kills": 2, "left_behind": 1,
+    }  # fmt: skip
+    found = EndFacts.from_json(through_disk(old))
+    assert (found.tally, found.keeper, found.oom_kills) == (None, "", 2)
+    assert found.stop == StopRequest("root (uid 0)", "stop", 1.0, None)
 
 
 @given(ends)

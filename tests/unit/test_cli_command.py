@@ -38,7 +38,9 @@ def artac(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
         ["run", "--wait"], ["run", "-t", "hi"], ["run", "--timeout", "1s", "hi"], ["run", "  "],
         ["send", "api", "hi", "--timeout", "1s"], ["send", "api", "hi", "--uuid", "x"], ["stop"],
         ["kill", "a", "--all"], ["wait", "api", "--timeout", "soon"], ["prune", "--keep", "-1"],
-        ["run", "--env", "NOT_SET_ANYWHERE", "hi"], ["status", ""],
+        ["run", "--env", "NOT_SET_ANYWHERE", "hi"], ["status", ""], ["reap"], ["reap", "--dry-run"],
+        ["reap", "api", "--all"], ["reap", "--foreign"], ["reap", "--foreign", "-1"],
+        ["reap", "--all", "--orphans", "--yes"], ["reap", "--all"], ["reap", "--all", "--json"],
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_in_one_line(
@@ -52,7 +54,15 @@ def test_a_mistake_is_told_in_one_line(
 
 
 def test_no_daemon_is_told_with_what_to_do() -> None:
-    for words in (["ls"], ["status"], ["send", "api", "hi"], ["logs", "-f", "api"], ["wait", "a"]):
+    for words in (
+        ["ls"],
+        ["status"],
+        ["send", "api", "hi"],
+        ["logs", "-f", "api"],
+        ["wait", "a"],
+        ["ps"],
+        ["reap", "--all", "--yes"],
+    ):
         done = artac(*words)
         assert done.returncode == ErrorKind.UNAVAILABLE.exit_code, done.stderr
         assert "/nonexistent/s" in done.stderr and "start" in done.stderr
@@ -114,7 +124,7 @@ def test_ls_imports_little() -> None:
     code = (
         f"import sys; sys.path.append({str(root)!r});"
         "from artac_daemon.cli import client, listing, main;"
-        "main.main(['ls', '--help']); print(*sys.modules)"
+        "main.main(['ls', '--help']); main.main(['ps', '--help']); print(*sys.modules)"
     )
     command = [sys.executable, "-I", "-S", "-c", code]
     done = subprocess.run(command, capture_output=True, text=True)

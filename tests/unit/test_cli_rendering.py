@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from artac_daemon.cli import rendering
+from artac_daemon.cli import processes, rendering
 from artac_daemon.cli.escapes import Stripper, harmless, harmless_json, harmless_text
 from artac_daemon.cli.event_stream import Event, EventReader
 from artac_daemon.cli.transcript import Transcript
@@ -173,3 +173,34 @@ def test_unknown_and_damaged_events_do_no_harm() -> None:
     assert [line for line in lines(*odd) if not line.startswith("=")] == []
     assert Transcript(paint=False).lines(b"\x1b[2Jno json") == ["! \\x1b[2Jno json"]
     assert lines(message("assistant", {"type": "text", "text": "\x1b[2Jx"})) == ["\\x1b[2Jx"]
+
+
+def _process(pid: int, depth: int, role: str, command: str, **more: object) -> dict[str, object]:
+    counts = {"rss_bytes": 213 << 20, "pss_bytes": None, "cpu_seconds": 12.34, "started_at": 0.0}
+    return {"pid": pid, "depth": depth, "role": role, "command": command, **counts, **more}
+
+
+def test_processes_fit_a_terminal_and_drive_none() -> None:
+    session = {
+        "id": "bbbbbb", "name": "api", "state": "working", "placement": "scope",
+        "memory_bytes": 1 << 30, "cpu_seconds": 7200.0,
+        "processes": [
+            _process(4, 0, "keeper", "python3 keeper"),
+            _process(5, 1, "claude", "claude -p " + "x" * 200),
+            _process(4194304, 2, "tool", "sh \x1b]0;x\x07 \u202e\n"),
+        ],
+    }  # fmt: skip
+    foreign = [_process(9, 0, "interactive", "claude", own=False, account="b\x1b[2J" + "o" * 40)]
+    found = {"sessions": [session], "orphans": [], "foreign": foreign}
+    lines = processes._lines(found, False, 60.0, 80)
+    assert max(map(len, lines)) <= 80
+    assert all(line.isprintable() for line in lines)
+    assert lines[1] == "session bbbbbb (api): working, scope, memory 1.0G, CPU 2h"
+    words = ("python3", "claude -p", "sh ")
+    columns = [line.index(word) for line, word in zip(lines[2:5], words, strict=True)]
+    assert [column - columns[0] for column in columns] == [0, 2, 4]
+    assert lines[3].endswith("…") and "\\x1b]0;x" in lines[4]
+    assert not any("orphans" in line for line in lines) and "foreign" in lines[5]
+    whole = processes._lines(found, False, 60.0, None)
+    assert whole[3].endswith("x" * 200)
+    assert "PSS" in processes._lines(found, True, 60.0, 80)[0]

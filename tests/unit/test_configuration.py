@@ -210,6 +210,31 @@ def test_session_environment(machine: Machine) -> None:
     assert loaded.warnings == ()
 
 
+def credential(machine: Machine, name: str, content: bytes) -> None:
+    directory = machine.cwd / "credentials"
+    directory.mkdir(exist_ok=True)
+    (directory / name).write_bytes(content)
+    machine.environ = {**machine.environ, "CREDENTIALS_DIRECTORY": str(directory)}
+
+
+def test_systemd_credentials_go_to_sessions(machine: Machine) -> None:
+    credential(machine, "anthropic-api-key", b"sk-ant-api-1\n")
+    credential(machine, "something-else", b"not for sessions")
+    loaded = machine.load()
+    assert loaded.session_environment == {"ANTHROPIC_API_KEY": "sk-ant-api-1"}
+    assert loaded.session_places == {"ANTHROPIC_API_KEY": "systemd credential anthropic-api-key"}
+    machine.environ = {**machine.environ, "ANTHROPIC_API_KEY": "of the environment"}
+    assert machine.load().session_environment == {}
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b"two words", b"\xff\xfe", b"a\nb"])
+def test_a_credential_that_is_no_key_is_refused(machine: Machine, content: bytes) -> None:
+    credential(machine, "claude-code-oauth-token", content)
+    message = machine.refusal()
+    assert message.startswith("systemd credential claude-code-oauth-token: ")
+    assert "two" not in message.split(": ", 1)[1].split("more")[0]
+
+
 def test_exposed_secrets_are_warned_of(machine: Machine) -> None:
     path = machine.write(".env", "ANTHROPIC_API_KEY=sk-ant-1\n", mode=0o644)
     (warning,) = machine.load().warnings

@@ -41,33 +41,72 @@ def test_missing_controllers_are_a_warning() -> None:
     assert "Delegate" not in poor.fix
 
 
+def found(environ: dict[str, str]) -> list[str]:
+    places = {"ANTHROPIC_API_KEY": "/etc/artac/.env:3"}
+    return [f"{source} {source.problem}".strip() for source in credentials.sources(environ, places)]
+
+
+def test_a_key_is_found_with_its_place_and_never_shown() -> None:
+    nowhere = {"HOME": "/nonexistent"}
+    key = {**nowhere, "ANTHROPIC_API_KEY": "sk-ant-api-secret"}
+    assert found(key) == ["ANTHROPIC_API_KEY from /etc/artac/.env:3"]
+    assert found({**nowhere, "ANTHROPIC_AUTH_TOKEN": "x"}) == [
+        "ANTHROPIC_AUTH_TOKEN from the environment"
+    ]
+    assert found({**nowhere, "ANTHROPIC_API_KEY": ""}) == []
+
+
 @pytest.mark.parametrize(
-    "name",
-    ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"],
+    ("name", "value", "problem"),
+    [
+        ("ANTHROPIC_API_KEY", "sk-ant-oat01-x", "looks like a value for CLAUDE_CODE_OAUTH_TOKEN"),
+        ("CLAUDE_CODE_OAUTH_TOKEN", "sk-ant-api03-x", "looks like a value for ANTHROPIC_API_KEY"),
+        ("ANTHROPIC_API_KEY", '"sk-ant-api03-x"', "blanks or quotes"),
+        ("CLAUDE_CODE_OAUTH_TOKEN", "sk-ant-oat01-x ", "blanks or quotes"),
+    ],
 )
-def test_a_key_is_found_and_never_shown(name: str) -> None:
-    found = credentials.find({name: "sk-secret"})
-    assert name in found and "sk-secret" not in found
-    assert credentials.find({name: "", "HOME": "/nonexistent"}) == ""
+def test_what_cannot_be_right_is_said(name: str, value: str, problem: str) -> None:
+    (said,) = found({name: value, "HOME": "/nonexistent"})
+    assert problem in said and "sk-ant" not in said
 
 
 def test_logins_on_disk(tmp_path: Path) -> None:
     home = {"HOME": str(tmp_path)}
     directory = tmp_path / ".claude"
     directory.mkdir()
-    assert credentials.find(home) == ""
+    login, settings = directory / ".credentials.json", directory / "settings.json"
+    assert found(home) == []
     for content in ("", "{", "[]", "{}", '{"claudeAiOauth": null}'):
-        (directory / ".credentials.json").write_text(content)
-        assert credentials.find(home) == ""
-    (directory / "settings.json").write_text('{"apiKeyHelper": "/bin/secret-helper"}')
-    assert "apiKeyHelper" in credentials.find(home)
-    (directory / "settings.json").write_text('{"env": {"CLAUDE_CODE_USE_VERTEX": "1"}}')
-    assert "CLAUDE_CODE_USE_VERTEX" in credentials.find(home)
-    (directory / ".credentials.json").write_text('{"claudeAiOauth": {"accessToken": "t0ken"}}')
-    assert "login" in credentials.find(home) and "t0ken" not in credentials.find(home)
-    assert credentials.find({"CLAUDE_CONFIG_DIR": str(directory)}) == credentials.find(home)
-    assert "BEDROCK" in credentials.find({"CLAUDE_CODE_USE_BEDROCK": "1"})
-    assert credentials.find({"CLAUDE_CODE_USE_BEDROCK": "0", "HOME": "/nonexistent"}) == ""
+        login.write_text(content)
+        assert found(home) == []
+    settings.write_text('{"apiKeyHelper": "/bin/secret-helper"}')
+    assert found(home) == [f"apiKeyHelper from {settings}"]
+    settings.write_text('{"env": {"CLAUDE_CODE_USE_VERTEX": "1"}}')
+    assert found(home) == [f"CLAUDE_CODE_USE_VERTEX from {settings}"]
+    settings.unlink()
+    login.write_text('{"claudeAiOauth": {"accessToken": "t0ken"}}')
+    login.chmod(0o600)
+    assert found(home) == [f"login from {login}"]
+    assert found({"CLAUDE_CONFIG_DIR": str(directory)}) == [f"login from {login}"]
+    login.chmod(0o644)
+    assert "chmod 600" in found(home)[0]
+    login.write_text('{"claudeAiOauth": {"accessToken": "t0ken", "expiresAt": 1}}')
+    assert "expired" in found(home)[0]
+    assert "BEDROCK" in found({"CLAUDE_CODE_USE_BEDROCK": "1", "HOME": "/nonexistent"})[0]
+    assert found({"CLAUDE_CODE_USE_BEDROCK": "0", "HOME": "/nonexistent"}) == []
+
+
+def test_the_first_is_the_one_that_claude_uses(tmp_path: Path) -> None:
+    """As the headers that Claude Code 2.1.330 sends show."""
+    (tmp_path / ".credentials.json").write_text('{"claudeAiOauth": {"accessToken": "t"}}')
+    (tmp_path / "settings.json").write_text('{"apiKeyHelper": "x"}')
+    environ = {
+        "CLAUDE_CONFIG_DIR": str(tmp_path),
+        "CLAUDE_CODE_OAUTH_TOKEN": "t",
+        "ANTHROPIC_API_KEY": "k",
+    }
+    names = [source.what for source in credentials.sources(environ, {})]
+    assert names == ["ANTHROPIC_API_KEY", "apiKeyHelper", "CLAUDE_CODE_OAUTH_TOKEN", "login"]
 
 
 @pytest.mark.parametrize(
@@ -119,7 +158,7 @@ def test_socket(tmp_path: Path) -> None:
 
 def test_every_failing_line_says_what_to_run(tmp_path: Path) -> None:
     settings = detached(tmp_path, "/nonexistent/claude")
-    checks = asyncio.run(doctor.examine(settings, {"HOME": str(tmp_path)}, {}))
+    checks = asyncio.run(doctor.examine(settings, {"HOME": str(tmp_path)}, {}, {}))
     failed = {check.name for check in checks if check.status is Status.FAIL}
     assert {"claude", "login"} <= failed
     assert all(check.fix for check in checks if check.status is Status.FAIL)
@@ -144,6 +183,6 @@ def test_claude_is_asked_for_its_version(
     claude.chmod(0o755)
     key = {"ANTHROPIC_API_KEY": "k", "HOME": str(tmp_path), "PATH": os.environ["PATH"]}
     settings = detached(tmp_path, str(claude))
-    checks = asyncio.run(doctor.examine(settings, key, {}, in_service=False))
+    checks = asyncio.run(doctor.examine(settings, key, {}, {}, in_service=False))
     found = next(check for check in checks if check.name == "claude")
     assert found.status is status, found

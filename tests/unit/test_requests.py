@@ -188,3 +188,32 @@ def test_right_queries_are_read() -> None:
     ]
     assert requests.states("for", "idle,ended") == {State.IDLE, State.ENDED}
     assert requests.query({"a": "1"}, ("a", "b")) == {"a": "1"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {}, {"dry_run": True}, {"all": True}, {"all": True, "dry_run": False},
+        {"all": True, "orphans": True, "dry_run": True}, {"all": 1, "dry_run": True},
+        {"session": "", "dry_run": True}, {"session": 1, "dry_run": True},
+        {"foreign": [], "dry_run": True}, {"foreign": 12, "dry_run": True},
+        {"foreign": [0], "dry_run": True}, {"foreign": [-1], "dry_run": True},
+        {"foreign": [True], "dry_run": True}, {"foreign": ["12"], "dry_run": True},
+        {"foreign": [2**22 + 1], "dry_run": True}, {"foreign": [1.0], "dry_run": True},
+        {"all": True, "dry_run": True, "confirmed": []}, {"all": True, "confirmed": {}},
+        {"all": True, "confirmed": [1]}, {"all": True, "confirmed": [{"pid": 1}]},
+        {"all": True, "confirmed": [{"pid": 1, "start_time": "1"}]},
+        {"all": True, "confirmed": [{"pid": 1, "start_time": 1, "x": 1}]},
+        {"all": True, "dry_run": True, "force": True},
+    ],
+)  # fmt: skip
+def test_a_wrong_reap_is_refused(body: dict[str, Any]) -> None:
+    refusal(requests.reap, body)
+
+
+def test_a_reap() -> None:
+    wanted, confirmed = requests.reap({"foreign": [4, 5], "dry_run": True})
+    assert wanted.foreign == (4, 5) and confirmed is None
+    shown = [{"pid": 4, "start_time": 99}]
+    wanted, confirmed = requests.reap({"session": "api", "confirmed": shown})
+    assert wanted.session == "api" and confirmed == {(4, 99)}
