@@ -11,7 +11,8 @@ from pathlib import Path
 from tests.support import cache
 from tests.support.tree import build
 
-PACKAGES = ("systemd", "systemd-sysv", "init-system-helpers", "iproute2", "util-linux")
+# dbus: a usual Debian has it, and tests talk to systemd by it.
+PACKAGES = ("systemd", "systemd-sysv", "dbus", "init-system-helpers", "iproute2", "util-linux")
 # Of the tests: another package system, and what a source tree is installed with.
 EXTRA = ("rpm", "make")
 
