@@ -3,7 +3,7 @@ PYTHON := $(shell for python in $(PYTHON) python3 /usr/bin/python3 python3.14 py
 
 # make one part and one test of it: make daemon ARGS="-k adopts"
 ARGS =
-PARTS = lint unit daemon machine packages
+PARTS = lint unit daemon machine packages vm
 
 DESTDIR =
 PREFIX = /usr
@@ -17,11 +17,11 @@ VERSION =
 VENV = python=$$($(PYTHON) -m tests.support.venv) && "$$python"
 PYTEST = $(VENV) -m pytest $(ARGS)
 
-# Container machines need root. What root runs writes nothing into a user's checkout.
+# Machines need root. What root runs writes nothing into a user's checkout.
 AS_ROOT = $(shell [ "$$(id -u)" = 0 ] || ! sudo -n true 2>/dev/null || echo \
 	sudo --preserve-env=CI,ARTAC_CACHE,NOT_RUN_NOTES env "PATH=$$PATH" PYTHONDONTWRITEBYTECODE=1)
 
-.PHONY: help venv deps lint unit daemon machine packages test run bench clean python
+.PHONY: help venv deps lint unit daemon machine packages vm test run bench clean python
 .PHONY: deb rpm install install-program install-machine install-user uninstall-user
 
 help:
@@ -66,6 +66,11 @@ packages: python
 	@python=$$($(PYTHON) -m tests.support.venv) && \
 	$(AS_ROOT) "$$python" -m tests.support.prepare packages && \
 	$(AS_ROOT) "$$python" -m pytest -p no:cacheprovider $(ARGS) tests/packages
+
+vm: python
+	@python=$$($(PYTHON) -m tests.support.venv) && \
+	$(AS_ROOT) "$$python" -m tests.support.prepare vm && \
+	$(AS_ROOT) "$$python" -m pytest -p no:cacheprovider $(ARGS) tests/vm
 
 test: deps
 	@notes=$$(mktemp) && trap 'rm -f "$$notes"' EXIT && passed= failed= && \
@@ -138,7 +143,8 @@ install-machine: python
 
 install: install-program install-machine
 	@[ -n "$(DESTDIR)" ] || echo "next, as root: systemd-sysusers && systemd-tmpfiles --create &&" \
-		"loginctl enable-linger artac && systemctl daemon-reload && systemctl enable --now artac"
+		"journalctl --update-catalog && loginctl enable-linger artac && systemctl daemon-reload &&" \
+		"systemctl enable --now artac"
 
 install-user: python
 	@packaging/for-one-user install $(PYTHON)

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from ..model.errors import ArtacError, ErrorKind
+from ..model.errors import ArtacError, ErrorKind, NotAdmitted
 from . import http1
 
 # typing's own would cost every command the import of typing.
@@ -78,6 +78,14 @@ class Call:
     def __init__(self, connection: socket.socket, what: str) -> None:
         self._connection = connection
         self._what = what
+
+    def fileno(self) -> int:
+        """Readable once there is something of the answer."""
+        return self._connection.fileno()
+
+    def abandon(self) -> None:
+        """Wait for no answer any more."""
+        self._connection.close()
 
     def response(self) -> http1.Response:
         """The head of an answer that is no error; whoever takes it closes it."""
@@ -179,8 +187,24 @@ class Client:
             pause = min(_LONGEST_PAUSE, pause * 2)
         note("the daemon is back")
 
+    def listened_to(self) -> bool:
+        """Whether anybody listens; unlike a request, it does not look into why nobody does."""
+        connection = self._try([])
+        if connection is not None:
+            connection.close()
+        return connection is not None
+
     def _connect(self) -> socket.socket:
         failures: list[tuple[str, OSError]] = []
+        connection = self._try(failures)
+        if connection is not None:
+            return connection
+        from .absence import explain
+
+        kind, message = explain(failures)
+        raise NoDaemon(kind, message)
+
+    def _try(self, failures: list[tuple[str, OSError]]) -> socket.socket | None:
         for path in self._candidates:
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
@@ -192,10 +216,7 @@ class Client:
             self._candidates = [path]
             self.met = True
             return connection
-        from .absence import explain
-
-        kind, message = explain(failures)
-        raise NoDaemon(kind, message)
+        return None
 
 
 def _error(found: http1.Response) -> ArtacError:
@@ -203,6 +224,8 @@ def _error(found: http1.Response) -> ArtacError:
 
     try:
         told = json.loads(found.read())["error"]
+        if "admission" in told:
+            return NotAdmitted(str(told["admission"]))
         return ArtacError(ErrorKind.from_wire(told["kind"]), str(told["message"]))
     except (ValueError, KeyError, TypeError):
         return ArtacError(ErrorKind.FAILED, f"the daemon answered with status {found.status}")

@@ -1,4 +1,4 @@
-"""events: Claude's own events as they are, for programs."""
+"""events: Claude's own events as they are, or the life of all sessions, for programs."""
 
 from __future__ import annotations
 
@@ -7,28 +7,42 @@ import json
 import sys
 
 from ..model.errors import ArtacError, ErrorKind
-from . import follow
+from . import follow, life
 from .client import Client, session_path
 from .escapes import harmless_json
 from .event_stream import Event
-from .options import count
+from .options import count, usage
 
 
 def events_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("session", metavar="SESSION")
-    parser.add_argument("-f", "--follow", action="store_true", help="go on until the session ends")
+    parser.epilog = (
+        "Without SESSION: the life of all sessions, a JSON object on each line, all that are kept\n"
+        "or, with -f, from now on. Each has a cursor; --cursor goes on behind it. See\n"
+        "docs/observability.md for what there is."
+    )
+    parser.add_argument("session", nargs="?", metavar="SESSION")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on as they come")
     parser.add_argument(
-        "--offset", type=count, default=0, metavar="N", help="from that byte of the output on"
+        "--offset", type=count, metavar="N", help="with SESSION: from that byte of the output on"
     )
     parser.add_argument(
         "--with-offsets",
         action="store_true",
-        help='print {"offset":N,"event":{...}}; N is where to go on after it',
+        help='with SESSION: print {"offset":N,"event":{...}}; N is where to go on after it',
+    )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--cursor", metavar="C", help="of all sessions: go on behind that event")
+    where.add_argument(
+        "--from-start", action="store_true", help="of all sessions: with -f, the kept ones first"
     )
 
 
 def events(options: argparse.Namespace) -> int:
     client = Client.of(options)
+    if options.session is None:
+        return _life(client, options)
+    if options.cursor is not None or options.from_start:
+        raise usage("events", "--cursor and --from-start are for the events of all sessions")
     session = client.get(session_path(options.session))["session"]
     if session["kind"] != "headless":
         raise ArtacError(
@@ -36,16 +50,29 @@ def events(options: argparse.Namespace) -> int:
             f"session {session['id']} is a terminal session and has no events; "
             f"see `artac logs {session['id']}`",
         )
-    write = sys.stdout.buffer.write
-    shown = sys.stdout.isatty()
-    for batch in follow.events(client, session["id"], options.offset, options.follow):
-        for event in batch:
-            line = _with_offset(event) if options.with_offsets else event.data
-            if shown:
-                line = harmless_json(line.decode("utf-8", "replace")).encode()
-            write(line + b"\n")
-        sys.stdout.flush()
+    for batch in follow.events(client, session["id"], options.offset or 0, options.follow):
+        _write([_with_offset(event) if options.with_offsets else event.data for event in batch])
     return 0
+
+
+def _life(client: Client, options: argparse.Namespace) -> int:
+    if options.offset is not None or options.with_offsets:
+        raise usage("events", "--offset and --with-offsets need a SESSION")
+    cursor = options.cursor
+    if cursor is None and options.follow and not options.from_start:
+        cursor = "now"
+    for batch in life.life(client, cursor, options.follow):
+        _write(batch)
+    return 0
+
+
+def _write(lines: list[bytes]) -> None:
+    shown = sys.stdout.isatty()
+    for line in lines:
+        if shown:
+            line = harmless_json(line.decode("utf-8", "replace")).encode()
+        sys.stdout.buffer.write(line + b"\n")
+    sys.stdout.flush()
 
 
 def _with_offset(event: Event) -> bytes:

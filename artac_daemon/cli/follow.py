@@ -25,7 +25,7 @@ def events(client: Client, session_id: str, offset: int, follow: bool) -> Iterat
         try:
             path = session_path(session_id, "events")
             target = with_query(path, offset=offset, follow=int(follow))
-            for batch in _event_batches(client, target):
+            for batch in event_batches(client, target):
                 offset = batch[-1].offset
                 for event in batch:
                     if event.kind == "dropped":
@@ -88,7 +88,8 @@ def tail(client: Client, session_id: str, stream: str, lines: int) -> tuple[int,
         window *= 8
 
 
-def _event_batches(client: Client, target: str) -> Iterator[list[Event]]:
+def event_batches(client: Client, target: str) -> Iterator[list[Event]]:
+    """The events of one stream as they come; ConnectionLost when it breaks."""
     response = client.begin("GET", target).response()
     reader = EventReader()
     try:

@@ -24,12 +24,13 @@ _INTERRUPTED, _PIPE_CLOSED = 130, 141
 VERBS = {
     "run": ("starting", "start a session"),
     "ls": ("listing", "list the sessions"),
+    "top": ("top", "what every session uses, live"),
     "status": ("showing", "all about one session, or the daemon's health"),
     "ps": ("processes", "the processes of sessions, and Claude processes of others"),
     "why": ("why", "why a session ended, or what it is doing, with the evidence"),
     "send": ("messages", "send a message to a session"),
     "logs": ("logs", "what a session said, readably"),
-    "events": ("events", "Claude's own events, one JSON object on each line"),
+    "events": ("events", "Claude's own events as JSON lines; the life of all sessions"),
     "interrupt": ("messages", "end the turn that is under way; the session goes on"),
     "stop": ("ending", "end sessions in order"),
     "kill": ("ending", "end sessions at once"),
@@ -56,6 +57,7 @@ start and talk
   interrupt   {interrupt}
 look
   ls          {ls}
+  top         {top}
   status      {status}
   ps          {ps}
   why         {why}

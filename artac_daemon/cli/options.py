@@ -31,6 +31,9 @@ class Parser(argparse.ArgumentParser):
         )
         self._verb = verb
         self.takes_rest = False  # whether words after -- are for another program
+        # What an option without its =VALUE stands for. argparse's own way to have such an option
+        # would take the next word, which is the prompt, for its value.
+        self.bare: dict[str, str] = {}
         self.add_argument("--socket", metavar="PATH", help="the daemon's socket")
 
     def read(self, words: list[str]) -> argparse.Namespace:
@@ -39,7 +42,7 @@ class Parser(argparse.ArgumentParser):
         if self.takes_rest and "--" in words:
             at = words.index("--")
             words, rest = words[:at], words[at + 1 :]
-        options = self.parse_args(words)
+        options = self.parse_args([self.bare.get(word, word) for word in words])
         options.rest = rest
         return options
 

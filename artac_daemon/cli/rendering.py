@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
+from ..model.amounts import size as size
 from .escapes import harmless
 
 _SGR = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34"}
@@ -37,18 +38,6 @@ def age(seconds: float) -> str:
         if whole >= length:
             return f"{whole // length}{unit}"
     return f"{whole}s"
-
-
-def size(count: int | None) -> str:
-    """Bytes with base 1024, two or three digits: 512B, 1.5K, 213M; - when not known."""
-    if count is None:
-        return "-"
-    amount = float(count)
-    for unit in "BKMGT":
-        if amount < 999.5 or unit == "T":
-            break
-        amount /= 1024
-    return f"{amount:.1f}{unit}" if amount < 9.95 and unit != "B" else f"{amount:.0f}{unit}"
 
 
 def state(session: Mapping[str, object]) -> str:

@@ -42,6 +42,7 @@ def _health(health: dict[str, Any]) -> list[str]:
         ("artacd", f"{health['version']}, pid {health['pid']}, account {health['account']}"),
         ("state", "stopping: its sessions are being ended" if health["draining"] else "ready"),
         ("sessions", f"{sum(counts.values())}" + (f" ({states})" if states else "")),
+        *([("queued", f"{queued} waiting to start")] if (queued := health.get("queued")) else []),
         ("new sessions", _fate(health["placement"], health["persist_claude_sessions"])),
         ("state directory", health["state_directory"]),
     ]

@@ -7,11 +7,13 @@ import os
 import sys
 from typing import Any
 
-from ..model.errors import ArtacError, ErrorKind
+from ..model.errors import ArtacError, ErrorKind, NotAdmitted
 from . import turns
 from .client import Client, ConnectionLost, note
 from .options import Parser, add_json, duration, usage
 from .rendering import json_text
+
+_LONGEST_QUEUE = 86400.0
 
 
 def run_options(parser: Parser) -> None:
@@ -48,6 +50,13 @@ def run_options(parser: Parser) -> None:
         metavar="NAME=VALUE",
         help="memory=3G, tasks=500, cpu=150%%, runtime=2h, idle=1h and others: see artac limit",
     )
+    parser.bare["--queue"] = "--queue=10min"
+    parser.add_argument(
+        "--queue",
+        type=duration,
+        metavar="[=TIME]",
+        help="when limits let no session start now, wait in line; at most TIME, or 10min",
+    )
     parser.add_argument("--wait", action="store_true", help="wait for the reply and print it")
     parser.add_argument("--timeout", type=duration, metavar="TIME", help="how long --wait waits")
     add_json(parser)
@@ -57,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     client = Client.of(options)
     body = _request(options)
     try:
-        session = client.post("/v1/sessions", body)["session"]
+        session = _start(client, body, options.queue)
     except ConnectionLost as lost:
         raise ArtacError(
             ErrorKind.UNAVAILABLE,
@@ -77,11 +86,26 @@ def run(options: argparse.Namespace) -> int:
     return turns.tell(turn, session["id"])
 
 
+def _start(client: Client, body: dict[str, Any], queue: float | None) -> dict[str, Any]:
+    """The session, started now or when its turn in the queue has come."""
+    try:
+        session: dict[str, Any] = client.post("/v1/sessions", body)["session"]
+    except NotAdmitted as refused:
+        if queue is None:
+            raise
+        note(f"queued: {refused.reason}")
+        # Nothing has been started: the same request once more, and this one waits.
+        session = client.post("/v1/sessions", {**body, "queue": queue})["session"]
+    return session
+
+
 def _request(options: argparse.Namespace) -> dict[str, Any]:
     if options.timeout is not None and not options.wait:
         raise usage("run", "--timeout needs --wait")
     if options.wait and options.prompt is None:
         raise usage("run", "--wait needs a prompt to wait for")
+    if options.queue is not None and options.queue > _LONGEST_QUEUE:
+        raise usage("run", "--queue waits for a day at most")
     if options.terminal and options.prompt is not None:
         raise usage("run", "a terminal session takes no prompt")
     body: dict[str, Any] = {

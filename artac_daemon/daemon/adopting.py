@@ -43,6 +43,10 @@ async def adopt(sessions: Sessions, pid: int, name: str, by: str) -> Adopted:
     if sessions.embedded:
         raise ArtacError(ErrorKind.CONFLICT, "sessions are detached here: adopting needs systemd")
     sessions.admit(name)
+    most = sessions.settings.max_sessions
+    if len(sessions.live()) >= most:  # the machine's memory is not asked: it runs already
+        what = f"{len(sessions.live())} sessions are running, max_sessions allows {most}"
+        raise ArtacError(ErrorKind.LIMIT, what)
     process = foreign.look(pid)
     _check(process)
     await sessions.need_user_manager()

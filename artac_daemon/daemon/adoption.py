@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ..host import processes, scopes
 from ..host.journal import about
+from ..host.message_ids import MessageId
 from ..host.store import Store, Stored
 from ..model.end import EndFacts
 from ..model.errors import ArtacError
@@ -210,7 +211,8 @@ async def _for_record(action: Action, item: Found, sessions: Sessions) -> None:
         return
     if action.verb is Verb.SET_ASIDE:
         target = store.set_aside(stored.id)
-        log.error("session %s: %s: set aside as %s", stored.id, action.why, target)
+        extra = about(stored.id, "", "set-aside", MessageId.SET_ASIDE)
+        log.error("session %s: %s: set aside as %s", stored.id, action.why, target, extra=extra)
         return
     if action.verb is Verb.LEAVE:
         log.warning("session %s: %s: left alone", stored.id, action.why)
@@ -270,7 +272,8 @@ def _adopt(session: Session, item: Found, sessions: Sessions) -> None:
     assert keeper is not None
     cgroup = sessions.places.cgroup(session.spec.id, session.spec.placement, keeper.pid)
     if item.link is None or item.hello is None:
-        log.warning("its keeper is alive and silent", extra=session.about("unresponsive"))
+        extra = session.about("unresponsive", MessageId.KEEPER_SILENT)
+        log.warning("its keeper is alive and silent", extra=extra)
         session.attach_unresponsive(keeper, cgroup, item.link)
     else:
         session.attach(item.link, item.hello, cgroup)
@@ -280,7 +283,9 @@ def _adopt(session: Session, item: Found, sessions: Sessions) -> None:
         else:
             sessions.in_background(moving.settle(session, item.hello.cgroup))
         where = session.spec.placement.value
-        log.info("session adopted (%s)", where, extra=session.about("adopted"))
+        extra = session.about("adopted", MessageId.ADOPTED)
+        log.info("session adopted (%s)", where, extra=extra)
+    sessions.events.adopted(session)
     sessions.look_after(session)
     if session.stop_request is not None:
         # The backend that began this stop did not live to finish it.

@@ -14,9 +14,10 @@ from typing import Any
 
 from aiohttp import web
 
-from ..model.errors import ArtacError, ErrorKind
+from ..model.errors import ArtacError, ErrorKind, NotAdmitted
 from . import access
 from .access import Access
+from .metrics import Metrics
 from .sessions import Sessions
 
 log = logging.getLogger("artac.api")
@@ -44,6 +45,7 @@ class Context:
     config: Callable[[], dict[str, Any]]
     doctor: Callable[[], Awaitable[list[dict[str, Any]]]]
     drain: Callable[[str], Awaitable[int]]
+    metrics: Metrics
     api_gid: int | None = None
     readers: int = 0
     streams: set[asyncio.Task[Any]] = field(default_factory=set)
@@ -95,8 +97,10 @@ def answer(content: object, status: int = 200) -> web.Response:
 
 def failure(error: ArtacError) -> web.Response:
     """An error in the form that every error has."""
-    content = {"error": {"kind": error.kind.wire, "message": error.message}}
-    return web.json_response(content, status=error.kind.http_status)
+    told = {"kind": error.kind.wire, "message": error.message}
+    if isinstance(error, NotAdmitted):
+        told["admission"] = error.reason
+    return web.json_response({"error": told}, status=error.kind.http_status)
 
 
 def application(routes: tuple[Route, ...], served: Context, max_request: int) -> web.Application:

@@ -22,6 +22,8 @@ class Change:
         if self._next is None:
             self._next = asyncio.get_running_loop().create_future()
         try:
-            await asyncio.wait_for(asyncio.shield(self._next), seconds)
+            # Python 3.11's wait_for() loses a cancellation that comes together with the change.
+            async with asyncio.timeout(seconds):
+                await asyncio.shield(self._next)
         except TimeoutError:
             return

@@ -16,6 +16,7 @@ from collections.abc import Awaitable
 
 from ..claude import stream
 from ..host import cgroups, processes
+from ..host.message_ids import MessageId
 from ..host.store import Store
 from ..keeper.tree import descendants
 from ..model.end import End, EndFacts
@@ -81,7 +82,9 @@ async def _note(session: Session, store: Store, request: StopRequest) -> None:
     async with session.placing:  # from here on it is not moved any more
         if not session.live:
             raise ArtacError(ErrorKind.NOT_RUNNING, f"session {session.spec.id} has ended already")
-        log.info("stop asked by %s (%s)", request.by, request.why, extra=session.about("stop"))
+        extra = session.about("stop", MessageId.STOP_ASKED)
+        log.info("stop asked by %s (%s)", request.by, request.why, extra=extra)
+        session.tell("stop-asked", by=request.by, why=request.why)
         session.stop_request = request
     try:
         # On disk first: a backend that dies here finishes the stop when it is back.

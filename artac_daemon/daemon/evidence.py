@@ -119,6 +119,8 @@ def _keeper(facts: EndFacts) -> str:
         said.append("was sent SIGTERM, which is how systemd ends units")
     if facts.host_stopping:
         said.append("systemd told it that the machine was going down")
+    if facts.host_silent:
+        said.append("systemd did not tell it whether the machine was going down")
     if facts.backend_gone:
         said.append("its link to the daemon had broken")
     return "; ".join(said)
@@ -238,7 +240,9 @@ def _guesses(found: Circumstances, end: End) -> Iterator[Evidence]:
             yield _perhaps(
                 f"somebody sent Claude {name}: it exits with 128 and the signal's number"
             )
-    if end.reason is Reason.STOPPED and facts.terminated and not facts.stop:
+    if facts.host_silent and not found.same_boot:
+        yield _perhaps("it ended because the machine was going down")
+    elif end.reason is Reason.STOPPED and facts.terminated and not facts.stop:
         yield _perhaps("somebody stopped its unit, or its account's manager was stopped")
 
 

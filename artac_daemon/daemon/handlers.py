@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -10,7 +11,18 @@ from aiohttp import web
 from ..claude import stream
 from ..model.errors import ArtacError, ErrorKind
 from ..model.session import State
-from . import adopting, ending, moving, processes, reaping, requests, streams, views
+from . import (
+    adopting,
+    consumption,
+    ending,
+    metrics_page,
+    moving,
+    processes,
+    reaping,
+    requests,
+    streams,
+    views,
+)
 from .access import Access
 from .api import Route, answer, body, by, context
 from .lines import extent
@@ -45,7 +57,9 @@ async def list_sessions(request: web.Request) -> web.StreamResponse:
 
 async def run(request: web.Request) -> web.StreamResponse:
     wanted = requests.launch(await body(request))
-    session = await context(request).sessions.run(wanted, by(request))
+    session = await context(request).sessions.run(
+        wanted, by(request), partial(streams.while_connected, request)
+    )
     prompt = {"uuid": wanted.prompt_uuid, "offset": 0} if wanted.prompt is not None else None
     return answer({"session": views.brief(session), "prompt": prompt}, status=201)
 
@@ -193,6 +207,10 @@ async def reap(request: web.Request) -> web.StreamResponse:
     return answer({"processes": await reaping.reap(sessions, wanted, confirmed, by(request))})
 
 
+async def show_usage(request: web.Request) -> web.StreamResponse:
+    return answer(await consumption.sample(context(request).sessions.live()))
+
+
 async def drain(request: web.Request) -> web.StreamResponse:
     return answer({"ended": await context(request).drain(by(request))})
 
@@ -210,13 +228,16 @@ def _session(request: web.Request) -> Session:
 _ONE = "/v1/sessions/{ref}"
 
 ROUTES = (
+    Route("GET", "/metrics", Access.USE, metrics_page.metrics),
     Route("GET", "/v1/health", Access.USE, health),
     Route("GET", "/v1/config", Access.USE, config),
     Route("GET", "/v1/doctor", Access.USE, doctor),
+    Route("GET", "/v1/usage", Access.USE, show_usage),
     Route("POST", "/v1/drain", Access.OWN, drain),
     Route("POST", "/v1/prune", Access.USE, prune),
     Route("GET", "/v1/processes", Access.USE, list_processes),
     Route("POST", "/v1/reap", Access.USE, reap),
+    Route("GET", "/v1/events", Access.USE, streams.life),
     Route("GET", "/v1/sessions", Access.USE, list_sessions),
     Route("POST", "/v1/sessions", Access.USE, run),
     Route("GET", _ONE, Access.USE, show),

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,15 +16,17 @@ from .. import __version__
 from ..claude import command
 from ..host import cgroups, configuration, directories, processes, scopes
 from ..host.inotify import GrowthWatch
-from ..host.journal import set_level
+from ..host.journal import explained, set_level
+from ..host.message_ids import MessageId
 from ..host.notify import Notifier, watchdog_interval
 from ..host.store import Store
 from ..model import settings_view
 from ..model.errors import ArtacError, ErrorKind
 from ..model.settings import PlacementPolicy, changed
-from . import access, adoption, api
+from . import access, adoption, api, metrics_page
 from .handlers import ROUTES
 from .limiting import Limiting
+from .metrics import Metrics
 from .placement import Places
 from .sessions import Sessions
 
@@ -63,6 +66,7 @@ class Backend:
             await self._need_user_manager()
         for mended in self._store.open():
             log.warning("%s", mended)
+        scraped = metrics_page.bind(settings.metrics_listen)
         growth = GrowthWatch()
         try:
             use_scopes = await self._can_use_scopes()
@@ -73,11 +77,14 @@ class Backend:
             self._sessions.open_files = processes.raise_open_files()
             self._sessions.on_count = self._tell_status
             self._sessions.need_user_manager = self._need_user_manager
+            self._metrics = Metrics(self._sessions)
             self._apply()
+            self._sessions.events.open()
             await self._limiting.bound_all(settings)
             await self._limiting.warn_of_missing(self._sessions.placement())
             counts = await adoption.take_up(self._sessions, use_scopes)
-            server = await self._open_api(api_gid)
+            self._sessions.events.catch_up(self._sessions.all(), self._store.ids())
+            server = await self._open_api(api_gid, scraped)
             try:
                 self._announce(counts)
                 loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
@@ -85,8 +92,12 @@ class Backend:
                 await self._stopping.wait()
             finally:
                 self._notifier.stopping("stopping")
+                self._sessions.admission.close()  # who waits is still answered
+                self._sessions.events.write("backend-stopping")
                 await server.stop()
+                await self._scraped.stop()
                 await self._leave()
+                self._sessions.events.close()
         finally:
             growth.close()
             self._store.close()
@@ -111,7 +122,9 @@ class Backend:
         if not scopes.lingers(account):
             if not self._loaded.resolved.settings.enable_linger:
                 log.warning(
-                    "%s does not linger: persistent sessions end when its last login does", account
+                    "%s does not linger: persistent sessions end when its last login does",
+                    account,
+                    extra=explained(MessageId.LINGER_NEEDED),
                 )
             elif refused := await scopes.enable_linger(account):
                 raise ArtacError(
@@ -140,7 +153,7 @@ class Backend:
         # Scopes that an earlier, persisting backend left are found as long as systemd can be asked.
         return not await scopes.manager_problem()
 
-    async def _open_api(self, api_gid: int | None) -> api.Server:
+    async def _open_api(self, api_gid: int | None, scraped: socket.socket | None) -> api.Server:
         settings = self._loaded.resolved.settings
         path = directories.socket_path(settings, os.environ)
         context = api.Context(
@@ -149,10 +162,14 @@ class Backend:
             config=lambda: settings_view.to_json(self._loaded.resolved),
             doctor=self._examine,
             drain=self._drain,
+            metrics=self._metrics,
             api_gid=api_gid,
         )
         server = api.Server(api.application(ROUTES, context, settings.max_request), context)
         await server.start(api.bind(path, api_gid))
+        self._scraped = metrics_page.Listener(context)
+        if scraped is not None:
+            await self._scraped.start(scraped)
         self._socket = path
         return server
 
@@ -165,16 +182,18 @@ class Backend:
             counts.adopted,
             counts.ended,
             counts.lost,
+            extra=explained(MessageId.READY),
         )
         if self._embedded:
             log.warning(
                 "sessions are detached: no systemd here keeps them in a cgroup of their own, "
-                "so their processes are tracked by their keepers only"
+                "so their processes are tracked by their keepers only",
+                extra=explained(MessageId.DETACHED),
             )
         try:
             command.find(self._loaded.resolved.settings.claude_code_path)
         except ArtacError as error:
-            log.warning("%s", error.message)
+            log.warning("%s", error.message, extra=explained(MessageId.NO_CLAUDE))
         self._notifier.ready(self._status())
 
     def _keep_watchdog(self) -> None:
@@ -186,6 +205,7 @@ class Backend:
         # From the loop that does the work, so that a hung one is noticed.
         def beat() -> None:
             self._notifier.watchdog()
+            self._metrics.lag.beat(interval)
             loop.call_later(interval, beat)
 
         beat()
@@ -217,8 +237,9 @@ class Backend:
             "persist_claude_sessions": self._loaded.resolved.settings.persist_claude_sessions,
             "placement": self._sessions.placement().value,
             "state_directory": str(self._store.root),
-            "draining": self._sessions.draining,
+            "draining": self._sessions.admission.closed,
             "sessions": dict(states),
+            "queued": self._sessions.admission.queued,
         }
 
     async def _examine(self) -> list[dict[str, Any]]:
@@ -236,6 +257,7 @@ class Backend:
         settings = self._loaded.resolved.settings
         self._sessions.settings = settings
         self._sessions.session_environment = self._loaded.session_environment
+        self._sessions.admission.look_again()
         set_level(settings.log_level.value)
         for warning in self._loaded.warnings:
             log.warning("%s", warning)
@@ -263,7 +285,8 @@ class Backend:
             if restart:
                 log.warning("counts only after a restart: %s", ", ".join(restart))
         except ArtacError as error:
-            log.error("configuration not changed: %s", error.message)
+            extra = explained(MessageId.NOT_CHANGED)
+            log.error("configuration not changed: %s", error.message, extra=extra)
         finally:
             self._notifier.ready(self._status())
 
@@ -271,7 +294,7 @@ class Backend:
 
     async def _drain(self, by: str) -> int:
         """End every session that is to end with the backend; how many there were."""
-        self._sessions.draining = True
+        self._sessions.admission.close()
         await self._sessions.placed()
         ending = [session for session in self._sessions.live() if not session.spec.persistent]
         extending = asyncio.get_running_loop().create_task(self._extend())
@@ -293,9 +316,11 @@ class Backend:
         for session in self._sessions.live():
             session.release()
         if persisted or self._loaded.resolved.settings.persist_claude_sessions:
-            log.info("Claude sessions persisted (%d)", len(persisted))
+            extra = explained(MessageId.PERSISTED)
+            log.info("Claude sessions persisted (%d)", len(persisted), extra=extra)
         if self._drained or not self._loaded.resolved.settings.persist_claude_sessions:
-            log.info("Claude sessions terminated (%d)", self._drained)
+            extra = explained(MessageId.TERMINATED)
+            log.info("Claude sessions terminated (%d)", self._drained, extra=extra)
 
 
 def load_with(overrides: Mapping[str, configuration.Override], config: Path | None) -> Load:

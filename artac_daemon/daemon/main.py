@@ -11,6 +11,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..host import configuration, journal
+from ..host.message_ids import MessageId
 from ..model import settings_view
 from ..model.errors import ArtacError
 from .lifecycle import Backend, Load, load_with
@@ -32,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         journal.set_level(loaded.resolved.settings.log_level.value)
         return asyncio.run(_serve(loaded, load))
     except ArtacError as error:
-        log.error("%s", error.message)
+        log.error("%s", error.message, extra=journal.explained(MessageId.REFUSED))
         return error.kind.exit_code
 
 

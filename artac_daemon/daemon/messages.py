@@ -18,6 +18,11 @@ class Messages:
         """Whether Claude has one to begin with."""
         return bool(self._unread)
 
+    @property
+    def unread(self) -> int:
+        """How many Claude has yet to take up."""
+        return len(self._unread)
+
     def accepted_at(self, message_uuid: str) -> int | None:
         """Where the output stood when it was accepted, if this backend remembers."""
         return self._accepted.get(message_uuid)

@@ -74,7 +74,8 @@ def _check(sessions: Sessions, session: Session) -> None:
     spec = session.spec
     if not session.live:
         raise ArtacError(ErrorKind.NOT_RUNNING, f"session {spec.id} has ended: nothing to move")
-    if sessions.draining or session.stop_request is not None or session.state is State.STOPPING:
+    stopping = session.stop_request is not None or session.state is State.STOPPING
+    if sessions.admission.closed or stopping:
         raise ArtacError(ErrorKind.CONFLICT, f"session {spec.id} is being stopped")
     if spec.placement is Placement.DETACHED:
         raise ArtacError(

@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LONGEST_QUEUE = 86400.0
 
 
 class Body:
@@ -57,6 +58,7 @@ def launch(raw: object) -> LaunchRequest:
         env=body.take("env", {}, _environment),
         size=body.take("size", None, _size),
         limits=body.take("limits", {}, _limits),
+        queue=body.take("queue", None, _queue),
     )
     body.finish()
     if not request.cwd:
@@ -282,6 +284,12 @@ def _boolean(key: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise _bad(f"{key} must be true or false, found {_shown(value)}")
     return value
+
+
+def _queue(key: str, value: Any) -> float:
+    if type(value) not in (int, float) or not 0 <= value <= _LONGEST_QUEUE:
+        raise _bad(f"{key} must be seconds from 0 to a day, found {_shown(value)}")
+    return float(value)
 
 
 def _size(key: str, value: Any) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from ..claude import stream
 from ..host import cgroups, processes
 from ..host.inotify import GrowthWatch
 from ..host.journal import about
+from ..host.message_ids import MessageId
 from ..host.store import Store
 from ..keeper import counters
 from ..model.end import End, EndFacts, keeper_lost, verdict
@@ -52,6 +53,7 @@ class Session:
         self.turns = 0
         self.cost_usd: float | None = None
         self._on_end: list[Callable[[], None]] = []
+        self.tell: Callable[..., object] = lambda event, **fields: None  # see EventLog.write
         self.messages = Messages()
         self.directory = store.directory(spec.id)
         self.output = self.directory / "output"
@@ -244,8 +246,8 @@ class Session:
 
     # What it looks like
 
-    def about(self, event: str) -> dict[str, str]:
-        return about(self.spec.id, self.spec.name, event)
+    def about(self, event: str, message_id: str = "") -> dict[str, str]:
+        return about(self.spec.id, self.spec.name, event, message_id)
 
     # Within
 
@@ -333,13 +335,14 @@ class Session:
             return
         self.attach(link, hello, self.cgroup)
         self.follow(from_last_state=True)
-        log.info("its keeper answers again", extra=self.about("adopted"))
+        log.info("its keeper answers again", extra=self.about("adopted", MessageId.ADOPTED))
 
     async def _reconnect(self) -> None:
         """The keeper lives and has dropped us: it is about to end, or we were too slow for it."""
         if await self.ended_within(1.0):
             return
-        log.warning("its keeper dropped the backend's link", extra=self.about("unresponsive"))
+        extra = self.about("unresponsive", MessageId.KEEPER_SILENT)
+        log.warning("its keeper dropped the backend's link", extra=extra)
         self._become(State.UNRESPONSIVE)
         try:
             link, _ = await links.connect(self.directory)
@@ -409,7 +412,10 @@ class Session:
             self._change_to(state)
 
     def _change_to(self, state: State) -> None:
+        old = self.state
         self.state, self.state_since = state, time.time()
+        if state is not State.ENDED:  # which is an event of its own, with its reason
+            self.tell("state", old=old.value, new=state.value)
         self._change.tell()
 
     async def changed(self, seconds: float | None) -> None:

@@ -12,13 +12,16 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from ..claude import command, stream
 from ..host import processes, workdir
 from ..host.inotify import GrowthWatch
+from ..host.message_ids import MessageId, of_end
 from ..host.store import Store
 from ..model.end import EndFacts
 from ..model.errors import ArtacError, ErrorKind
 from ..model.session import Kind, LaunchRequest, Placement, SessionSpec, StopRequest, check_name
 from ..model.settings import Settings
 from . import ending
+from .admission import Admission, WhileAsked, always_asked, judge
 from .care import ProcessCare
+from .event_log import EventLog
 from .idle import end_when_idle
 from .limiting import Limiting, grant
 from .placement import Places, Started
@@ -36,17 +39,18 @@ class Sessions:
         self.settings = Settings()
         self.session_environment: Mapping[str, str] = {}
         self.embedded = False  # no systemd: sessions are detached
-        self.draining = False
         self.open_files = 1024  # the soft limit that sessions get
         self.on_count: Callable[[], None] = lambda: None
         self.need_user_manager: Callable[[], Awaitable[None]]  # ArtacError where it is not there
         self.store = store
+        self.events = EventLog(store.root / "events")
         self.places = places
         self.limiting = limiting
         self.care = ProcessCare(growth)
         self._growth = growth
         self._table: dict[str, Session] = {}
         self._background: set[asyncio.Task[None]] = set()
+        self.admission = Admission(lambda: judge(self.settings, len(self.live())))
 
     def all(self) -> list[Session]:
         """Oldest first."""
@@ -79,12 +83,22 @@ class Sessions:
         session = Session(spec, self.store, self._growth)
         self._table[spec.id] = session
         session.on_ending(lambda: self._on_end(session))
+        session.tell = lambda event, **fields: self.events.write(event, session, **fields)
         return session
 
-    async def run(self, request: LaunchRequest, by: str) -> Session:
-        """Start a session: on disk, in its place, checked, and only then Claude."""
-        executable = self._admit(request)
+    async def run(
+        self, request: LaunchRequest, by: str, while_asked: WhileAsked = always_asked
+    ) -> Session:
+        """Start a session once one may start, within the time that the request would wait."""
+        # Before it waits, what will not get better by waiting.
+        self._check(request)
         await self.limiting.check_asked(frozenset(request.limits), self.placement())
+        async with self.admission.turn(request.queue, self.settings.max_queue, while_asked):
+            return await self._run(request, by)
+
+    async def _run(self, request: LaunchRequest, by: str) -> Session:
+        """Start a session: on disk, in its place, checked, and only then Claude."""
+        executable = self._check(request)
         spec = self._spec(request, by)
         try:
             self.store.prepare(spec.id)
@@ -102,8 +116,9 @@ class Sessions:
             spec.kind.value,
             spec.placement.value,
             spec.cwd,
-            extra=session.about("started"),
+            extra=session.about("started", MessageId.STARTED),
         )
+        self.events.started(session)
         self.on_count()
         return session
 
@@ -129,7 +144,8 @@ class Sessions:
         try:
             await asyncio.to_thread(self.store.remove, session.spec.id)
         except FileNotFoundError:
-            return
+            pass  # somebody has removed it by hand
+        self.events.removed(session.spec.id)
 
     async def prune(self, keep: int) -> list[str]:
         """Remove the ended sessions beyond the newest `keep`; their ids."""
@@ -171,14 +187,8 @@ class Sessions:
 
     def admit(self, name: str) -> None:
         """ArtacError unless another session may be made, and have that name (if any)."""
-        if self.draining:
+        if self.admission.closed:
             raise ArtacError(ErrorKind.UNAVAILABLE, "the backend is stopping: nothing is started")
-        running = len(self.live())
-        if running >= self.settings.max_sessions:
-            raise ArtacError(
-                ErrorKind.LIMIT,
-                f"{running} sessions are running, max_sessions allows {self.settings.max_sessions}",
-            )
         if name:
             check_name(name)
             for session in self.live():
@@ -188,7 +198,7 @@ class Sessions:
                         f"session {session.spec.id} is running under the name {name!r}",
                     )
 
-    def _admit(self, request: LaunchRequest) -> str:
+    def _check(self, request: LaunchRequest) -> str:
         self.admit(request.name)
         command.check_args((*self.settings.claude_args, *request.claude_args))
         try:
@@ -286,6 +296,7 @@ class Sessions:
 
     async def undo(self, session: Session, error: BaseException) -> BaseException:
         """Leave nothing of a start that failed; what to tell, the keeper's own reason first."""
+        self.events.tally.failed_starts += 1
         self._table.pop(session.spec.id, None)
         session.forget_callbacks()
         await ending.abandon(session)
@@ -308,10 +319,15 @@ class Sessions:
             "session ended: %s: %s",
             session.end.reason.value,
             session.end.sentence,
-            extra={**session.about("ended"), "artac_reason": session.end.reason.value},
+            extra={
+                **session.about("ended", of_end(session.end.reason)),
+                "artac_reason": session.end.reason.value,
+            },
         )
+        self.events.ended(session)
         self.care.ended(session)
         self.on_count()
+        self.admission.look_again()
         self.in_background(self._forget_old())
 
     async def _forget_old(self) -> None:

@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from ..model.errors import ArtacError, ErrorKind
-from . import api, requests, views
+from . import api, event_log, requests, views
+from .event_file import EventFile, parse
 from .growth import Growth
 from .lines import LineReader, OutputReader, extent
 from .session import Session
@@ -112,6 +113,27 @@ async def events(request: web.Request) -> web.StreamResponse:
         return response
 
 
+async def life(request: web.Request) -> web.StreamResponse:
+    """What happens to all sessions, as server-sent events; `id` is the cursor to come back with."""
+    query = requests.query(request.query, ("cursor", "follow"))
+    events = api.context(request).sessions.events.file
+    follow = requests.flag("follow", query.get("follow", "0"))
+    cursor = request.headers.get("Last-Event-ID", query.get("cursor", ""))
+    start, dropped = events.position(cursor)
+    async with reader_slot(request):
+        response = web.StreamResponse()
+        response.content_type = "text/event-stream"
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        # So that one who has seen nothing yet knows where to come back to.
+        await _write(response, _event("start", start, json.dumps({"cursor": str(start)})))
+        if dropped:
+            await _write(response, _life_dropped(start, dropped))
+        await while_connected(request, _tell_life(events, start, follow, response))
+        await response.write_eof()
+        return response
+
+
 async def _copy(
     session: Session, path: Path, start: int, follow: bool, response: web.StreamResponse
 ) -> None:
@@ -162,6 +184,42 @@ async def _tell(session: Session, start: int, follow: bool, response: web.Stream
     finally:
         growth.close()
         reader.close()
+
+
+async def _tell_life(
+    events: EventFile, start: int, follow: bool, response: web.StreamResponse
+) -> None:
+    reader, told = LineReader(events.path, start), 0
+    try:
+        while True:
+            size = events.size  # before reading, so that nothing written meanwhile is missed
+            while True:
+                lines = reader.lines()
+                if reader.dropped > told:
+                    lost, told = reader.dropped - told, reader.dropped
+                    await _write(response, _life_dropped(reader.gap_end, lost))
+                if batch := b"".join(_life_event(*line) for line in lines):
+                    await _write(response, batch)
+                if not reader.more:
+                    break
+            if not follow:
+                return
+            if events.size == size:
+                await events.changed()
+    finally:
+        reader.close()
+
+
+def _life_event(offset: int, line: bytes) -> bytes:
+    record = parse(line)
+    if record is None or record["event"] == event_log.CHECKPOINT:
+        return b""
+    return _event("", offset, json.dumps({**record, "cursor": str(offset)}))
+
+
+def _life_dropped(offset: int, dropped: int) -> bytes:
+    record = {"event": "dropped", "bytes": dropped, "cursor": str(offset)}
+    return _event("dropped", offset, json.dumps(record))
 
 
 async def _write(response: web.StreamResponse, data: bytes) -> None:

@@ -12,7 +12,7 @@ from enum import Enum
 
 from ..model.errors import ArtacError
 from ..model.settings import PlacementPolicy, Settings
-from . import cgroups, credentials, scopes, storage_checks
+from . import cgroups, credentials, scopes, storage_checks, usage
 
 OLDEST_SYSTEMD = 252
 _CONTROLLERS = ("memory", "pids", "cpu")
@@ -72,6 +72,7 @@ async def examine(
         *manager,
         _hierarchy(embedded),
         *_delegation(settings, embedded, in_service),
+        pressure_check(usage.pressure("/proc/pressure/memory"), settings.max_memory_pressure),
         claude,
         _login(given, session_places),
         *await asyncio.to_thread(_storage, settings, environ, in_service),
@@ -187,6 +188,20 @@ def controllers_check(available: list[str], offered: list[str], whose: str) -> C
         detail = f"this machine offers no {', '.join(missing)} controller: {detail}"
         fix = "cat /sys/fs/cgroup/cgroup.controllers  # on the host, if this is a container"
     return Check("controllers", Status.WARN, detail, fix)
+
+
+def pressure_check(found: usage.Pressure | None, most: float) -> Check:
+    """Whether the pressure that admission goes by can be read on this kernel."""
+    name = "memory pressure"
+    if found is not None:
+        return Check(name, Status.OK, f"{found.full:g}% of the last 10 s lost, {most:g}% allowed")
+    return Check(
+        name,
+        Status.WARN,
+        "the kernel does not tell it (/proc/pressure/memory): new sessions are judged by "
+        "min_memory_available only",
+        "add psi=1 to GRUB_CMDLINE_LINUX, then: update-grub && reboot",
+    )
 
 
 async def _claude(settings: Settings, environ: Mapping[str, str]) -> Check:

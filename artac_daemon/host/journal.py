@@ -2,7 +2,7 @@
 
 Every record about a session carries `artac_session`, `artac_name` and `artac_event` as extra
 attributes, which become the fields ARTAC_SESSION=, ARTAC_NAME= and ARTAC_EVENT=; that of an end
-also `artac_reason`.
+also `artac_reason`. One that `journalctl -x` is to explain has `artac_message_id`.
 """
 
 from __future__ import annotations
@@ -51,6 +51,8 @@ class JournalHandler(logging.Handler):
         for name in ("artac_session", "artac_name", "artac_event", "artac_reason"):
             if value := getattr(record, name, ""):
                 fields[name.upper()] = str(value)
+        if message_id := getattr(record, "artac_message_id", ""):
+            fields["MESSAGE_ID"] = str(message_id)
         if not journal.send(fields):
             self._fallback.emit(record)
 
@@ -87,9 +89,19 @@ def set_level(level: str) -> None:
     logging.getLogger("artac").setLevel(_LEVELS[level])
 
 
-def about(session_id: str, name: str, event: str) -> dict[str, str]:
-    """The `extra` of a record about a session."""
-    return {"artac_session": session_id, "artac_name": name, "artac_event": event}
+def about(session_id: str, name: str, event: str, message_id: str = "") -> dict[str, str]:
+    """The `extra` of a record about a session; `message_id` is one of host/message_ids.py."""
+    return {
+        "artac_session": session_id,
+        "artac_name": name,
+        "artac_event": event,
+        "artac_message_id": message_id,
+    }
+
+
+def explained(message_id: str) -> dict[str, str]:
+    """The `extra` of a record about the backend that `journalctl -x` explains."""
+    return {"artac_message_id": message_id}
 
 
 def _priority(level: int) -> int:

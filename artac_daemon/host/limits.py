@@ -62,7 +62,7 @@ def bound(directory: Path, limits: Limits) -> None:
 
 def bytes_of(amount: Amount) -> int | None:
     """A bound of memory in bytes; None for no bound."""
-    return int(capacity().memory * amount.value / 100) if isinstance(amount, Percent) else amount
+    return amount.of(capacity().memory) if isinstance(amount, Percent) else amount
 
 
 def properties(limits: Limits) -> list[str]:

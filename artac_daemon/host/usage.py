@@ -24,6 +24,7 @@ class Usage:
 
     memory: int | None = None  # bytes, charged to the cgroup and all below it
     memory_peak: int | None = None
+    memory_max: int | None = None  # its own limit, if it has one
     swap: int | None = None
     tasks: int | None = None  # processes and threads
     cpu_seconds: float | None = None
@@ -39,6 +40,7 @@ def of_cgroup(directory: Path) -> Usage:
     return Usage(
         memory=_number(f"{where}/memory.current"),
         memory_peak=_number(f"{where}/memory.peak"),
+        memory_max=_number(f"{where}/memory.max"),  # "max" is no number, and no limit
         swap=_number(f"{where}/memory.swap.current"),
         tasks=_number(f"{where}/pids.current"),
         # Counted without the cpu controller too.
@@ -59,6 +61,15 @@ def pressure(path: str) -> Pressure | None:
     except (OSError, ValueError, IndexError):
         return None  # EOPNOTSUPP where PSI is switched off (psi=0)
     return Pressure(shares["some"], shares["full"])
+
+
+def cpu_seconds() -> float:
+    """What the machine's CPUs have worked since its boot, all of them together."""
+    user, nice, system, _idle, _iowait, irq, softirq = (
+        int(ticks) for ticks in _text("/proc/stat").split(maxsplit=8)[1:8]
+    )
+    # What follows is not added: stolen time nobody here has worked, a guest's is in the user's.
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
 
 
 def memory_available() -> tuple[int, int]:

@@ -11,6 +11,10 @@ from collections.abc import Mapping
 
 SOCKET = "/run/systemd/journal/socket"
 
+# MESSAGE_IDs of what a keeper has to say; systemd/catalog/artac.catalog explains them.
+ENDED_UNSEEN = "6db56ebd72504e1e8c0153b823743a6e"
+END_NOT_WRITTEN = "4c41d1241b504ddfa97c480285f3ee5f"
+
 
 def encode(fields: Mapping[str, str]) -> bytes:
     """The fields as one datagram; a value with a line break takes the length-prefixed form."""

@@ -428,13 +428,15 @@ class Session:
             "stop": self._stop,
             "terminated": self._terminated,
             "host_stopping": self._probe.host_stopping,
+            "host_silent": self._probe.silent,
             "backend_gone": self._backend_gone,
             **facts,
         }
         try:
             record.write(".", "end", end)
         except OSError as error:  # a full disk: the journal is the last to know
-            self._log(2, f"the end could not be written: {error.strerror}: {end}")
+            what = f"the end could not be written: {error.strerror}: {end}"
+            self._log(2, what, more={"MESSAGE_ID": journal.END_NOT_WRITTEN})
         self._facts = end
         if self._child is None or not self._tree.populated():
             self._swept()
@@ -462,7 +464,10 @@ class Session:
                 6,
                 f"session ended while no backend ran ({how}); `artac why {self._id}` tells more",
                 "ended",
-                {name: str(value) for name, value in known.items() if value is not None},
+                {
+                    "MESSAGE_ID": journal.ENDED_UNSEEN,
+                    **{name: str(value) for name, value in known.items() if value is not None},
+                },
             )
         for link in list(self._links):
             link.send({"event": "ended", "end": self._facts})

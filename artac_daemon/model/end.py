@@ -39,6 +39,7 @@ class EndFacts:
     stop: StopRequest | None = None
     terminated: bool = False  # the keeper was sent SIGTERM, with nobody having asked artac
     host_stopping: bool = False
+    host_silent: bool = False  # asked whether the machine was going down, systemd did not say
     backend_gone: bool = False
     left_behind: int = 0  # processes that Claude left in the session's cgroup
     error: str = ""  # why Claude could not be started
@@ -61,6 +62,7 @@ class EndFacts:
             stop=StopRequest.from_json(stop) if stop else None,
             terminated=bool(raw.get("terminated")),
             host_stopping=bool(raw.get("host_stopping")),
+            host_silent=bool(raw.get("host_silent")),
             backend_gone=bool(raw.get("backend_gone")),
             left_behind=_whole(raw.get("left_behind")) or 0,
             error=str(raw.get("error") or ""),

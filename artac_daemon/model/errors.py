@@ -44,6 +44,17 @@ class ArtacError(Exception):
         super().__init__(self.message)
 
 
+class NotAdmitted(ArtacError):
+    """No session may start now; `reason` says why, with figures. Who waits may be let in later."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = printable(reason)
+        super().__init__(
+            ErrorKind.LIMIT,
+            f"not started: {reason}; `artac run --queue` waits until it may be",
+        )
+
+
 class TurnExit:
     """Exit codes of `run --wait` and `send --wait`, by the turn's outcome."""
 

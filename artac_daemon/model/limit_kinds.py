@@ -19,6 +19,9 @@ class Percent:
 
     value: float
 
+    def of(self, whole: int) -> int:
+        return int(whole * self.value / 100)
+
     def __str__(self) -> str:
         return f"{self.value:.2f}".rstrip("0").rstrip(".") + "%"
 

@@ -175,4 +175,4 @@ def unit_properties(limits: Limits, capacity: Capacity) -> list[str]:
 def _number(amount: Amount, whole: int) -> str:
     if amount is None:
         return "max"
-    return str(int(whole * amount.value / 100) if isinstance(amount, Percent) else amount)
+    return str(amount.of(whole) if isinstance(amount, Percent) else amount)

@@ -187,6 +187,7 @@ class LaunchRequest:
     env: Mapping[str, str] = field(default_factory=dict)
     size: tuple[int, int] | None = None  # columns, rows
     limits: Mapping[str, Any] = field(default_factory=dict)  # of the table in model/limits.py
+    queue: float | None = None  # seconds to wait until it may start; None: now or not at all
 
 
 def _text(raw: Mapping[str, Any], key: str) -> str:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from .limit_kinds import Amount, CpuQuota, CpuWeight, MemoryBound, Percent, TaskBound, TimeBound
+from .listen_address import LoopbackAddress
 from .setting_kinds import (
     AbsolutePath,
     AccountName,
@@ -28,6 +29,7 @@ from .setting_kinds import (
     Whole,
     Words,
 )
+from .share_kinds import Share, SizeOrShare
 
 T = TypeVar("T")
 
@@ -128,10 +130,26 @@ class Settings:
         'the API\'s socket; "" is $RUNTIME_DIRECTORY/artac.sock, else $XDG_RUNTIME_DIR/artac/',
     )  # fmt: skip
     api_group: str = _row(AccountName(), "", RESTART, "system group whose members may use the API")
+    metrics_listen: str = _row(
+        LoopbackAddress(), "", RESTART,
+        "loopback address for Prometheus, which every local user may then read; none: no TCP",
+    )  # fmt: skip
     allowed_roots: tuple[str, ...] = _row(
         PathList(), [], LIVE, "directories that sessions must work under; none: anywhere"
     )
     max_sessions: int = _row(Whole(1, 10_000), "100", LIVE, "sessions that may run at once")
+    min_memory_available: int | Percent = _row(
+        SizeOrShare("64T"), "5%", LIVE,
+        "memory that has to be available for a new session; a percentage is of the machine's",
+    )  # fmt: skip
+    max_memory_pressure: float = _row(
+        Share(), "20%", LIVE,
+        "time of the last 10 s that all processes may have lost waiting for memory"
+        " when a session starts",
+    )  # fmt: skip
+    max_queue: int = _row(
+        Whole(0, 10_000), "100", LIVE, "requests that may wait for a session to be let in"
+    )
     max_readers: int = _row(
         Whole(1, 100_000), "256", LIVE, "clients that may follow output at once"
     )

@@ -222,6 +222,13 @@ NOTED = {
         "the machine was shut down",
         {"keeper": "systemd told it that the machine was going down"},
     ),
+    "a shutdown that systemd did not confirm": Noted(
+        EndFacts(2.0, exit_code=0, terminated=True, host_silent=True),
+        "stopped",
+        "or its keeper sent SIGTERM",
+        {"guess": "perhaps it ended because the machine was going down"},
+        boot="another-boot",
+    ),
     "a power cut": Noted(
         EndFacts(2.0, lost="the machine went down while it ran, and nobody could note how"),
         "lost",

@@ -7,9 +7,7 @@ sysusers.d makes it, not lingering.
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.machine.ways import api, system, users, way  # noqa: F401
-from tests.support import cache, capability, claude_code
+from tests.support import cache, capability, claude_code, failure_journal
 from tests.support.installed import lay, lay_claude
 from tests.support.machine import Machine, unavailable_reason
 from tests.support.tree import SUITES
@@ -80,16 +78,5 @@ def pytest_runtest_makereport(
     report = yield
     machine = getattr(item, "funcargs", {}).get("machine")
     if report.failed and isinstance(machine, Machine):
-        seconds = time.time() - call.start + 1
-        report.sections.append((f"journal of {machine.name}", _journal(machine, seconds)))
+        failure_journal.add(report, call, machine)
     return report
-
-
-def _journal(machine: Machine, seconds: float) -> str:
-    try:
-        return machine.ns(
-            *("journalctl", "--no-pager", "--output=short-precise", "--lines=200"),
-            f"--since=-{seconds:.0f}s",
-        ).stdout
-    except (RuntimeError, subprocess.SubprocessError, OSError) as problem:
-        return f"can't be read: {problem}"

@@ -31,7 +31,7 @@ def test_a_shutdown_ends_sessions_in_order_and_is_named(
     machine.systemctl("is-active", "artac")
     end = way.status(session["id"])["end"]
     expected = "host-shutdown" if persist == "true" else "backend-stopped"
-    assert end["reason"] == expected and end["lost"] == ""
+    assert (end["reason"], end["lost"]) == (expected, ""), json.dumps(end)
     told = why(way, session["id"], expected)
     assert told.evidence["machine"].startswith("was started again since, at ")
     if persist == "true":

@@ -25,6 +25,9 @@ def test_a_fresh_machine_gets_a_service_that_works_and_purge_leaves_no_trace(
     for path, mode in modes.items():
         assert machine.ns("stat", "--format=%a %U", path).stdout.strip() == mode
     assert machine.ns("dpkg", "--verify", "artac").stdout == ""
+    # systemd's own trigger has compiled what the package brings for `journalctl -x`.
+    known = machine.ns("journalctl", "--list-catalog").stdout
+    assert "artac: The host of Claude Code sessions is ready" in known
     doctor = machine.run(["artac", "doctor", "--json"], check=False)
     found = json.loads(doctor.stdout)
     failed = {check["name"] for check in found if check["status"] == "fail"}

@@ -8,6 +8,8 @@ from tests.packages.installation import install, service
 from tests.support import claude_code
 from tests.support.way import start_api
 
+_ALICES_PID = ("show", "--value", "--property=MainPID", "artac@alice.service")
+
 
 def test_persistent_sessions_are_taken_over_and_the_others_end_in_order(
     boot: MachineFactory, built: Built
@@ -49,12 +51,18 @@ def test_a_restart_can_be_put_off(boot: MachineFactory, built: Built) -> None:
     way = service(machine)
     session = way.run("hello")
     way.wait(session["id"], "idle")
+    machine.add_user("alice")
+    machine.systemctl("enable", "--now", "artac@alice.service")
+    alices = machine.systemctl(*_ALICES_PID).stdout
     pid = way.main_pid()
     told = install(machine, built.next_deb, ARTAC_NO_RESTART="1").stdout
     assert "systemctl restart artac" in told
-    assert way.main_pid() == pid
+    assert way.main_pid() == pid and machine.systemctl(*_ALICES_PID).stdout == alices
     assert way.ask(session["id"], "still there?") == "echo: still there?"
-    way.systemctl("restart", way.unit)
+    # Not put off again: both are restarted.
+    install(machine, built.next_deb)
+    machine.systemctl("is-active", "artac@alice.service")
+    assert way.main_pid() != pid and machine.systemctl(*_ALICES_PID).stdout != alices
     assert way.status(session["id"])["end"]["reason"] == "backend-stopped"
 
 
@@ -69,15 +77,3 @@ def test_an_upgrade_leaves_what_an_administrator_has_switched_off(
     assert machine.systemctl("is-enabled", "artac", check=False).stdout.strip() == "disabled"
     assert machine.systemctl("is-active", "artac", check=False).stdout.strip() == "inactive"
     assert not machine.path("/var/lib/systemd/linger/artac").exists()
-
-
-def test_an_accounts_instance_is_restarted_with_it(boot: MachineFactory, built: Built) -> None:
-    machine = boot()
-    install(machine, built.deb)
-    machine.add_user("alice")
-    machine.systemctl("enable", "--now", "artac@alice.service")
-    shown = ("show", "--value", "--property=MainPID", "artac@alice.service")
-    pid = machine.systemctl(*shown).stdout
-    install(machine, built.next_deb)
-    machine.systemctl("is-active", "artac@alice.service")
-    assert machine.systemctl(*shown).stdout != pid

@@ -79,6 +79,7 @@ ends = st.builds(
     stop=st.none() | stops,
     terminated=st.booleans(),
     host_stopping=st.booleans(),
+    host_silent=st.booleans(),
     backend_gone=st.booleans(),
     left_behind=counts,
     error=texts,

@@ -35,11 +35,12 @@ junk = st.recursive(
 
 words = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 paths = st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S"])).map("/".__add__)
+percentages = st.integers(0, 100_000).map(lambda part: f"{part / 1000:g}%")
 milliseconds = st.integers(1000, 600_000).map(lambda count: f"{count}ms")
 infinity = st.just("infinity")
 
 
-def percentages(lowest: int, highest: int) -> st.SearchStrategy[str]:
+def percents(lowest: int, highest: int) -> st.SearchStrategy[str]:
     return st.integers(lowest * 100, highest * 100).map(lambda value: f"{value / 100:g}%")
 
 
@@ -52,8 +53,12 @@ VALID: dict[str, st.SearchStrategy[Any]] = {
     "state_directory": paths,
     "socket": paths,
     "api_group": st.from_regex(r"[a-z]{4,9}[0-9]?", fullmatch=True).filter(lambda g: g != "false"),
+    "metrics_listen": st.sampled_from(["", "127.0.0.1:9464", "127.8.0.255:1", "[::1]:65535"]),
     "allowed_roots": st.lists(paths),
     "max_sessions": st.integers(1, 10_000).map(str),
+    "min_memory_available": st.integers(0, 1 << 46).map(str) | percentages,
+    "max_memory_pressure": percentages,
+    "max_queue": st.integers(0, 10_000).map(str),
     "max_readers": st.integers(1, 100_000).map(str),
     "max_request": st.integers(4096, 1 << 30).map(str),
     "output_max": st.integers(1 << 20, 1 << 40).map(str),
@@ -71,17 +76,17 @@ VALID: dict[str, st.SearchStrategy[Any]] = {
             for whose in ("", "total_")
             for what in ("high", "max", "swap_max")
         ],
-        st.one_of(st.integers(1 << 24, 1 << 50).map(str), percentages(1, 100), infinity),
+        st.one_of(st.integers(1 << 24, 1 << 50).map(str), percents(1, 100), infinity),
     ),
     **dict.fromkeys(
         ["tasks_max", "total_tasks_max"],
-        st.one_of(st.integers(16, 4_194_304).map(str), percentages(1, 100), infinity),
+        st.one_of(st.integers(16, 4_194_304).map(str), percents(1, 100), infinity),
     ),
     **dict.fromkeys(
         ["cpu_weight", "total_cpu_weight"],
         st.integers(1, 10_000).map(str) | st.just("idle"),
     ),
-    **dict.fromkeys(["cpu_quota", "total_cpu_quota"], percentages(1, 10_000) | infinity),
+    **dict.fromkeys(["cpu_quota", "total_cpu_quota"], percents(1, 10_000) | infinity),
     **dict.fromkeys(["runtime_max", "idle_timeout"], milliseconds | infinity),
     "log_level": st.sampled_from(["debug", "info", "notice", "warning", "error"]),
     "enable_linger": st.sampled_from(["true", "false"]),

@@ -10,22 +10,22 @@ import os
 import secrets
 import signal
 import subprocess
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-from tests.support import leftovers, machine_command, machine_journal, machine_path, nspawn
+from tests.support import leftovers, machine_command, machine_path, nspawn
 from tests.support.machine_command import CommandFailed, Completed
 from tests.support.machine_journal import Entry
 from tests.support.nspawn import CLEAN_ENVIRONMENT, REBOOT, Bind, unavailable_reason
+from tests.support.systemd_host import SystemdHost
 from tests.support.tree import tree
 
 __all__ = ["Bind", "CommandFailed", "Completed", "Entry", "Machine", "unavailable_reason"]
 
 
-class Machine:
+class Machine(SystemdHost):
     """Use as a context manager: what the machine has on the host goes at its end."""
 
     @classmethod
@@ -139,41 +139,6 @@ class Machine:
 
     # -- commands -----------------------------------------------------------------
 
-    def run(
-        self,
-        argv: Sequence[str],
-        user: str | None = None,
-        env: Mapping[str, str] | None = None,
-        input: str | None = None,
-        check: bool = True,
-        timeout: float = 60,
-        cwd: str = "~",
-        login: bool = False,
-    ) -> Completed:
-        """Run as a unit of its own in the machine's system.slice.
-
-        What the command leaves in the background ends with it. A command that dies of
-        a signal gives 255, one that does not exist 1.
-        """
-        unit, command = self._unit(argv, user, env, cwd, login)
-        try:
-            return machine_command.call(self.leader, command, input, check, timeout)
-        except subprocess.TimeoutExpired:
-            self._end(unit)
-            raise
-
-    def login(
-        self,
-        user: str,
-        argv: Sequence[str],
-        env: Mapping[str, str] | None = None,
-        input: str | None = None,
-        check: bool = True,
-        timeout: float = 60,
-    ) -> Completed:
-        """Run in a logind session of the user's, which ends with the command."""
-        return self.run(argv, user, env, input, check, timeout, login=True)
-
     @contextmanager
     def background(
         self,
@@ -201,101 +166,17 @@ class Machine:
     def ns(
         self, *argv: str, input: str | None = None, check: bool = True, timeout: float = 60
     ) -> Completed:
-        """Run outside the machine's cgroups: fast, for systemctl, journalctl and files.
-
-        Not for what logind or a cgroup matters to; that is what `run` is for.
-        """
+        # Outside the machine's cgroups: what nsenter starts stays where the host has it.
         return machine_command.call(self.leader, argv, input, check, timeout)
 
-    def systemctl(self, *argv: str, check: bool = True, timeout: float = 150) -> Completed:
-        return self.ns("systemctl", *argv, check=check, timeout=timeout)
-
-    def systemctl_user(
-        self, user: str, *argv: str, check: bool = True, timeout: float = 150
-    ) -> Completed:
-        account = self._account(user)
-        # Not `systemctl -M user@`: that opens a session of the user's each time.
-        become = ("setpriv", f"--reuid={account[2]}", f"--regid={account[3]}", "--init-groups")
-        runtime = f"XDG_RUNTIME_DIR=/run/user/{account[2]}"
-        command = (*become, "env", runtime, "systemctl", "--user", *argv)
-        return self.ns(*command, check=check, timeout=timeout)
-
-    def _unit(
-        self,
-        argv: Sequence[str],
-        user: str | None,
-        env: Mapping[str, str] | None,
-        cwd: str,
-        login: bool,
-    ) -> tuple[str, list[str]]:
-        unit = f"test-run-{secrets.token_hex(4)}.service"
-        given = dict(env or {})
-        if user is not None and not login:
-            given.setdefault("XDG_RUNTIME_DIR", f"/run/user/{self.uid(user)}")
-        command = machine_command.as_unit(unit, argv, user=user, login=login, env=given, cwd=cwd)
-        return unit, command
-
-    def _end(self, unit: str) -> None:
-        """The unit of a command goes on without its client."""
-        self.systemctl("kill", "--signal=SIGKILL", unit, check=False)
-        self.systemctl("stop", unit, check=False)
-
-    # -- journal ------------------------------------------------------------------
-
-    def journal(self, *matches: str) -> list[Entry]:
-        """What `journalctl` with these matches or options gives, of every boot, in order."""
-        self.ns("journalctl", "--sync")
-        read = self.ns(*machine_journal.READ, *matches).stdout
-        return machine_journal.entries(read.encode(errors="surrogateescape"))
-
-    def journal_cursor(self) -> int:
-        """The end of the journal as it is now, to wait for what comes after it."""
-        self.ns("journalctl", "--sync")
-        return time.time_ns() // 1000
-
-    def wait_journal(
-        self,
-        *matches: str,
-        contains: str = "",
-        after: int = 0,
-        timeout: float = 30,
-    ) -> Entry:
-        """The first entry, past or to come, with `contains` in its message."""
-        since = ("--since", f"@{after // 1_000_000}") if after else ()
-        return machine_journal.wait_for(
-            lambda: self.journal(*since), matches, contains, after, timeout
-        )
-
-    # -- files and users ----------------------------------------------------------
+    # -- files --------------------------------------------------------------------
 
     def path(self, inside: str | os.PathLike[str]) -> Path:
         """Where the host finds a path of the machine's, its symbolic links followed."""
         return machine_path.resolve(Path(f"/proc/{self.leader}/root"), inside)
 
-    def uid(self, user: str) -> int:
-        return int(self._account(user)[2])
-
-    def home(self, user: str) -> str:
-        return self._account(user)[5]
-
-    def _account(self, user: str) -> list[str]:
-        for line in self.path("/etc/passwd").read_text().splitlines():
-            if line.startswith(f"{user}:"):
-                return line.split(":")
-        raise KeyError(f"{self.name} has no user {user}")
-
-    def add_user(self, name: str, linger: bool = True) -> None:
-        self.run(["useradd", "--create-home", "--shell=/bin/bash", name])
-        if linger:
-            self.linger(name)
-
-    def linger(self, user: str) -> None:
-        self.run(["loginctl", "enable-linger", user])
-        self.wait_user_manager(user)
-
-    def wait_user_manager(self, user: str) -> None:
-        self.systemctl("start", f"user@{self.uid(user)}.service")
-        self.systemctl_user(user, "is-system-running", "--wait", check=False)
+    def read_bytes(self, path: str) -> bytes:
+        return self.path(path).read_bytes()
 
 
 if __name__ == "__main__":

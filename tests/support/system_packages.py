@@ -19,6 +19,10 @@ PROGRAMS = {
     "nsenter": "util-linux",
     "mount": "mount",
     "git": "git",
+    "qemu-system-x86_64": "qemu-system-x86",
+    "qemu-img": "qemu-utils",
+    "mke2fs": "e2fsprogs",
+    "setpriv": "util-linux",
 }
 
 BUILDERS = {

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.support.machine import Machine
 from tests.support.machine_command import Completed
+from tests.support.systemd_host import SystemdHost
 
 API_PORT = 8787
 API_UNIT = "loopback-api.service"
@@ -21,7 +21,7 @@ CLAUDE_ENVIRONMENT = {
 }
 
 
-def start_api(machine: Machine) -> None:
+def start_api(machine: SystemdHost) -> None:
     """Serve the loopback Messages API in the machine; returns when it answers."""
     cursor = machine.journal_cursor()
     machine.ns(
@@ -35,7 +35,7 @@ def start_api(machine: Machine) -> None:
     machine.wait_journal(f"_SYSTEMD_UNIT={API_UNIT}", contains=f":{API_PORT}", after=cursor)
 
 
-def prompts(machine: Machine) -> dict[str, int]:
+def prompts(machine: SystemdHost) -> dict[str, int]:
     """How often each prompt reached the model."""
     read = f"import urllib.request as u; print(u.urlopen('http://127.0.0.1:{API_PORT}/_counts').read().decode())"
     counts: dict[str, int] = json.loads(machine.ns("python3", "-c", read).stdout)
@@ -45,8 +45,9 @@ def prompts(machine: Machine) -> dict[str, int]:
 class Way:
     """One artac in a machine: how it is operated, by whom, and what it left."""
 
-    def __init__(self, machine: Machine, account: str, unit: str, user_unit: bool) -> None:
-        self.machine = machine
+    def __init__(self, machine: SystemdHost, account: str, unit: str, user_unit: bool) -> None:
+        # Any: tests of container machines use what only those have.
+        self.machine: Any = machine
         self.account = account
         self.unit = unit
         self.user_unit = user_unit
@@ -72,12 +73,11 @@ class Way:
     def drop_in(self, name: str, content: str) -> None:
         """A drop-in for its unit; "" takes it away."""
         kind = "user" if self.user_unit else "system"
-        path = self.machine.path(f"/etc/systemd/{kind}/{self.unit}.d")
-        path.mkdir(parents=True, exist_ok=True)
+        path = f"/etc/systemd/{kind}/{self.unit}.d/{name}.conf"
         if content:
-            (path / f"{name}.conf").write_text(content)
+            self.machine.write(path, content)
         else:
-            (path / f"{name}.conf").unlink(missing_ok=True)
+            self.machine.ns("rm", "-f", path)
         self.systemctl("daemon-reload")
 
     def systemctl(self, *argv: str, check: bool = True) -> Completed:
@@ -154,7 +154,7 @@ class Way:
         return self.artac("send", ref, text, "--wait", "--timeout", "50s").stdout.strip()
 
     def output(self, ref: str) -> bytes:
-        return self.machine.path(self.state / "sessions" / ref / "output").read_bytes()
+        return self.machine.read_bytes(str(self.state / "sessions" / ref / "output"))
 
     # What it left
 
@@ -174,5 +174,5 @@ class Way:
         for scope in self.scopes():
             self.machine.systemctl_user(self.account, "stop", scope, check=False)
         self.systemctl("reset-failed", self.unit, check=False)
-        script = 'rm -rf "$0"/sessions "$0"/damaged "$0"/lock'
+        script = 'rm -rf "$0"/sessions "$0"/damaged "$0"/lock "$0"/events'
         self.machine.ns("sh", "-c", script, str(self.state))

@@ -12,6 +12,7 @@ import pytest
 
 from artac_daemon.host import credentials, doctor, storage_checks
 from artac_daemon.host.doctor import Status
+from artac_daemon.host.usage import Pressure
 from artac_daemon.model.settings import PlacementPolicy, Settings
 
 
@@ -54,6 +55,13 @@ def test_a_key_is_found_with_its_place_and_never_shown() -> None:
         "ANTHROPIC_AUTH_TOKEN from the environment"
     ]
     assert found({**nowhere, "ANTHROPIC_API_KEY": ""}) == []
+
+
+def test_a_kernel_that_tells_no_pressure_is_a_warning() -> None:
+    told = doctor.pressure_check(Pressure(some=3.0, full=1.5), 20.0)
+    assert told.status is Status.OK and "1.5%" in told.detail and "20% allowed" in told.detail
+    silent = doctor.pressure_check(None, 20.0)
+    assert silent.status is Status.WARN and "psi=1" in silent.fix
 
 
 @pytest.mark.parametrize(
