@@ -11,10 +11,13 @@ from pathlib import Path
 from tests.support import cache
 from tests.support.tree import build
 
-# dbus: a usual Debian has it, and tests talk to systemd by it.
-PACKAGES = ("systemd", "systemd-sysv", "dbus", "init-system-helpers", "iproute2", "util-linux")
-# Of the tests: another package system, and what a source tree is installed with.
-EXTRA = ("rpm", "make")
+PACKAGES = (
+    *("systemd", "systemd-sysv", "init-system-helpers", "iproute2", "util-linux"),
+    # A usual Debian has it, and tests talk to systemd by it.
+    "dbus",
+    # Of the tests: another package system, and what a source is installed with. No Python in them.
+    *("rpm", "make"),
+)
 
 CONTROL = cache.PROJECT / "packaging/debian/control"
 
@@ -33,7 +36,7 @@ def dependencies() -> list[str]:
 
 
 def tree(suite: str) -> Path:
-    fetched = (*dependencies(), *EXTRA)
+    fetched = dependencies()
     key = cache.key("2", suite, *PACKAGES, *fetched)
     fetch = "apt-get install --download-only --yes --no-install-recommends"
     # mmdebstrap's own apt configuration is for a chroot from outside.

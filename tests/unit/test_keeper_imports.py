@@ -1,4 +1,4 @@
-"""A keeper outlives the files it was started from: an upgrade replaces them, a removal takes them."""
+"""A keeper outlives the files it was started from: upgrades replace them, a removal takes them."""
 
 from __future__ import annotations
 
