@@ -3,18 +3,21 @@ PYTHON := $(shell for python in $(PYTHON) python3 /usr/bin/python3 python3.14 py
 
 # make one part and one test of it: make daemon ARGS="-k adopts"
 ARGS =
-PARTS = lint unit daemon machine vm
+PARTS = lint unit daemon machine packages vm
 
 DESTDIR =
 PREFIX = /usr
 SYSCONFDIR = /etc
 PYTHONDIR = $(PREFIX)/lib/python3/dist-packages
+USERUNITDIR = $(PREFIX)/lib/systemd/user
 BINDIR = $(PREFIX)/bin
 MANDIR = $(PREFIX)/share/man
 BASHCOMPDIR = $(PREFIX)/share/bash-completion/completions
 # Debian's; zsh's own and Fedora's is $(PREFIX)/share/zsh/site-functions
 ZSHCOMPDIR = $(PREFIX)/share/zsh/vendor-completions
 FISHCOMPDIR = $(PREFIX)/share/fish/vendor_completions.d
+# Of a package; empty: the one that the source names.
+VERSION =
 
 VENV = python=$$($(PYTHON) -m tests.support.venv) && "$$python"
 PYTEST = $(VENV) -m pytest $(ARGS)
@@ -23,7 +26,8 @@ PYTEST = $(VENV) -m pytest $(ARGS)
 AS_ROOT = $(shell [ "$$(id -u)" = 0 ] || ! sudo -n true 2>/dev/null || echo \
 	sudo --preserve-env=CI,ARTAC_CACHE,NOT_RUN_NOTES env "PATH=$$PATH" PYTHONDONTWRITEBYTECODE=1)
 
-.PHONY: help venv deps lint unit daemon machine vm test run bench man install clean python
+.PHONY: help venv deps lint unit daemon machine packages vm test run bench man clean python
+.PHONY: deb rpm install install-program install-machine install-user uninstall-user
 
 help:
 	@echo "make run      set everything up and show the main job on real parts"
@@ -33,6 +37,8 @@ help:
 	@echo "make bench    the figures, as ratios taken in one run"
 	@echo "make man      write the man pages to build/man"
 	@echo "make install  into DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)"
+	@echo "make install-user, uninstall-user   for you alone, into ~/.local"
+	@echo "make deb      a Debian package, in dist/; make rpm: an RPM package"
 	@echo "make deps     install the system packages that tests need"
 	@echo "make venv     print the Python that has the development tools"
 	@echo "make clean    remove what was built, the cache included"
@@ -44,7 +50,7 @@ venv: python
 	@$(PYTHON) -m tests.support.venv
 
 deps: python
-	@$(PYTHON) -m tests.support.system_packages
+	@$(PYTHON) -m tests.support.system_packages $(PARTS)
 
 lint: python
 	@$(VENV) -m ruff check . && "$$python" -m ruff format --check . && \
@@ -60,6 +66,12 @@ machine: python
 	@python=$$($(PYTHON) -m tests.support.venv) && \
 	$(AS_ROOT) "$$python" -m tests.support.prepare && \
 	$(AS_ROOT) "$$python" -m pytest -p no:cacheprovider $(ARGS) tests/machine
+
+packages: python
+	@$(PYTHON) -m tests.support.system_packages packages
+	@python=$$($(PYTHON) -m tests.support.venv) && \
+	$(AS_ROOT) "$$python" -m tests.support.prepare packages && \
+	$(AS_ROOT) "$$python" -m pytest -p no:cacheprovider $(ARGS) tests/packages
 
 vm: python
 	@python=$$($(PYTHON) -m tests.support.venv) && \
@@ -79,7 +91,8 @@ test: deps
 	if [ -s "$$notes" ]; then echo "NOT RUN HERE:"; sed 's/^/  /' "$$notes"; fi; \
 	[ -z "$$failed" ] || { echo "FAILED:$$failed"; exit 1; }
 
-run: deps
+run: python
+	@$(PYTHON) -m tests.support.system_packages
 	@$(VENV) -m tests.demo
 
 bench: python
@@ -104,21 +117,21 @@ from artac_daemon.$(1).main import main
 sys.exit(main())
 endef
 # For the recipe only: artac itself refuses variables of its own naming that it does not know.
-install: export LAUNCHER_OF_ARTAC = $(call launcher,cli)
-install: export LAUNCHER_OF_ARTACD = $(call launcher,daemon)
+install-program: export LAUNCHER_OF_ARTAC = $(call launcher,cli)
+install-program: export LAUNCHER_OF_ARTACD = $(call launcher,daemon)
 
-install: python
-	@set -e; \
-	files() { [ ! -d "$$1" ] || (cd "$$1" && find . -type f ! -name '*.pyc' ! -name '.*'); }; \
-	put() { files "$$1" | while read -r file; do \
-		install -D -m 644 "$$1/$$file" "$(DESTDIR)$$2/$$file"; done; }; \
+# put FROM TO: the files below FROM, named as they are, with the folders of this installation in them.
+define put
+set -e; put() { [ ! -d "$$1" ] || (cd "$$1" && find . -type f ! -name '*.pyc' ! -name '.*') | \
+	while read -r file; do install -D -m 644 "$$1/$$file" "$(DESTDIR)$$2/$$file"; \
+	case $$1 in systemd/*) sed -i 's,/usr/bin/artac,$(BINDIR)/artac,g;s,/etc/artac/,$(SYSCONFDIR)/artac/,g' \
+		"$(DESTDIR)$$2/$$file";; esac; done; }
+endef
+
+install-program: python
+	@$(put); \
 	put artac_daemon $(PYTHONDIR)/artac_daemon; \
-	put systemd/system $(PREFIX)/lib/systemd/system; \
-	put systemd/user $(PREFIX)/lib/systemd/user; \
-	put systemd/sysusers.d $(PREFIX)/lib/sysusers.d; \
-	put systemd/tmpfiles.d $(PREFIX)/lib/tmpfiles.d; \
-	put systemd/catalog $(PREFIX)/lib/systemd/catalog; \
-	put systemd/examples $(PREFIX)/share/doc/artac/examples; \
+	put systemd/user $(USERUNITDIR); \
 	pages=$$(mktemp -d); trap 'rm -rf "$$pages"' EXIT; $(MANPAGES) "$$pages"; \
 	put "$$pages" $(MANDIR); \
 	install -D -m 644 packaging/completions/artac.bash "$(DESTDIR)$(BASHCOMPDIR)/artac"; \
@@ -128,18 +141,42 @@ install: python
 	printf '%s\n' "$$LAUNCHER_OF_ARTAC" >"$(DESTDIR)$(BINDIR)/artac"; \
 	printf '%s\n' "$$LAUNCHER_OF_ARTACD" >"$(DESTDIR)$(BINDIR)/artacd"; \
 	chmod 755 "$(DESTDIR)$(BINDIR)/artac" "$(DESTDIR)$(BINDIR)/artacd"; \
-	config="$(DESTDIR)$(SYSCONFDIR)/artac"; install -d "$$config"; \
+	config="$(DESTDIR)$(SYSCONFDIR)/artac"; install -d "$$config" "$$config/artac.yaml.d"; \
 	[ -e "$$config/artac.yaml" ] || install -m 644 etc/artac.yaml "$$config/artac.yaml"; \
-	install -d "$$config/artac.yaml.d"; \
+	$(PYTHON) -m compileall -q -s "$(DESTDIR)" "$(DESTDIR)$(PYTHONDIR)/artac_daemon"
+
+# What only the machine's own service has.
+install-machine: python
+	@$(put); \
+	put systemd/system $(PREFIX)/lib/systemd/system; \
+	put systemd/sysusers.d $(PREFIX)/lib/sysusers.d; \
+	put systemd/tmpfiles.d $(PREFIX)/lib/tmpfiles.d; \
+	put systemd/catalog $(PREFIX)/lib/systemd/catalog; \
+	put systemd/examples $(PREFIX)/share/doc/artac/examples; \
+	config="$(DESTDIR)$(SYSCONFDIR)/artac"; install -d "$$config/artac.yaml.d"; \
 	for file in etc/artac.yaml.d/*.yaml; do \
 		[ -e "$$config/artac.yaml.d/$${file##*/}" ] || \
 		install -m 644 "$$file" "$$config/artac.yaml.d/$${file##*/}"; done; \
-	[ -e "$$config/artac.env" ] || install -m 640 etc/artac.env "$$config/artac.env"; \
-	$(PYTHON) -m compileall -q -s "$(DESTDIR)" "$(DESTDIR)$(PYTHONDIR)/artac_daemon"; \
-	[ -n "$(DESTDIR)" ] || echo "next, as root: systemd-sysusers && systemd-tmpfiles --create &&" \
+	[ -e "$$config/artac.env" ] || install -m 640 etc/artac.env "$$config/artac.env"
+
+install: install-program install-machine
+	@[ -n "$(DESTDIR)" ] || echo "next, as root: systemd-sysusers && systemd-tmpfiles --create &&" \
 		"journalctl --update-catalog && loginctl enable-linger artac && systemctl daemon-reload &&" \
 		"systemctl enable --now artac"
 
+install-user: python
+	@packaging/for-one-user install $(PYTHON)
+
+uninstall-user:
+	@packaging/for-one-user uninstall
+
+deb:
+	@packaging/make-deb "$(CURDIR)/dist" $(VERSION)
+
+rpm:
+	@packaging/make-rpm "$(CURDIR)/dist" $(VERSION)
+
 clean:
-	@$(AS_ROOT) rm -rf "$${ARTAC_CACHE:-.cache}" build/man .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	@$(AS_ROOT) rm -rf "$${ARTAC_CACHE:-.cache}" build dist \
+		.pytest_cache .ruff_cache .mypy_cache .hypothesis
 	@find artac_daemon tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -17,7 +17,7 @@ _BOMB = "!doublefork sh -c 'while :; do sleep 1000 & done'"
 
 
 def round_trips() -> dict[str, list[float]]:
-    """Seconds of `artac send --wait` in one session, beside another that runs a bomb or is frozen."""
+    """Seconds of `artac send --wait` in a session beside one that runs a bomb, or is frozen."""
     with Vm.boot(VM_SUITE, lay) as vm:
         vm.linger("artac")
         artac = Way(vm, "artac", "artac.service", user_unit=False)

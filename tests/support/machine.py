@@ -37,9 +37,10 @@ class Machine(SystemdHost):
         network: bool = False,
         layers: Sequence[Path] = (),
         timeout: float = 60,
+        base: Path | None = None,
     ) -> Machine:
-        """`layers` are folders laid over the tree, the first one on top."""
-        machine = cls(suite, name or suite, binds, network, (*layers, tree(suite)))
+        """`layers` are folders laid over the tree (or another `base`), the first one on top."""
+        machine = cls(suite, name or suite, binds, network, (*layers, base or tree(suite)))
         try:
             machine.start(timeout)
         except BaseException:

@@ -1,6 +1,7 @@
 """Builds what machines need, at once and outside any test's time limit.
 
-`python3 -m tests.support.prepare` for container machines, with `vm` for the virtual one.
+`python3 -m tests.support.prepare` for container machines, with `packages` for those that packages
+are installed on as well, with `vm` for the virtual one.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.support import claude_code, nspawn, vm_disks, vm_qemu
+from tests.support import bare_tree, claude_code, nspawn, vm_disks, vm_qemu
 from tests.support.tree import SUITES, tree
 
 VM_SUITE = "bookworm"
@@ -24,6 +25,8 @@ def _wanted(part: str) -> list[Callable[[], object]]:
     if nspawn.unavailable_reason() is not None:
         return []
     trees = [lambda suite=suite: tree(suite) for suite in SUITES]
+    if part == "packages":
+        trees += [lambda suite=suite: bare_tree.tree(suite) for suite in SUITES]
     return [*trees, claude_code.executable]
 
 

@@ -1,4 +1,7 @@
-"""Installs what Debian packages have of what the tests need and this machine lacks."""
+"""Installs what Debian packages have of what the tests need and this machine lacks.
+
+Arguments are parts of the tests; some need more than the others.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 
 PROGRAMS = {
     "systemd-nspawn": "systemd-container",
@@ -25,9 +29,20 @@ PROGRAMS = {
     "fish": "fish",
 }
 
+BUILDERS = {
+    "dpkg-buildpackage": "dpkg-dev",
+    "dh": "debhelper",
+    "dh_python3": "dh-python",
+    "lintian": "lintian",
+    "rpmbuild": "rpm",
+    "rpmlint": "rpmlint",
+}
+"""What the part `packages` needs besides; a demonstration or another part does without."""
 
-def missing() -> list[str]:
-    packages = {package for program, package in PROGRAMS.items() if not _found(program)}
+
+def missing(parts: Sequence[str] = ()) -> list[str]:
+    programs = {**PROGRAMS, **(BUILDERS if "packages" in parts else {})}
+    packages = {package for program, package in programs.items() if not _found(program)}
     if importlib.util.find_spec("ensurepip") is None:
         packages.add("python3-venv")
     if not _found("claude") and not _found("npm"):
@@ -49,7 +64,7 @@ def _as_root() -> list[str] | None:
 
 
 def main() -> None:
-    packages = missing()
+    packages = missing(sys.argv[1:])
     if not packages:
         return
     advice = f"to run everything, install as root: {' '.join(packages)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.support import cache
@@ -48,19 +49,20 @@ MASKED = (
 )
 
 RECIPE = "3"
-"""Part of the key: raise it when what `_build` does changes."""
+"""Part of the key: raise it when what `build` does changes."""
 
 
 def tree(suite: str) -> Path:
     if suite not in SUITES:
         raise ValueError(f"unknown suite {suite!r}; known: {', '.join(SUITES)}")
     key = cache.key(RECIPE, suite, *PACKAGES, *MASKED)
-    return cache.build_once(f"tree-{suite}-{key}", lambda place: _build(suite, place))
+    return cache.build_once(f"tree-{suite}-{key}", lambda place: build(suite, place, PACKAGES))
 
 
-def _build(suite: str, place: Path) -> None:
-    print(f"building the {suite} tree, once (about 20 s) …", file=sys.stderr, flush=True)
-    command = ["mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}"]
+def build(suite: str, place: Path, packages: Sequence[str], options: Sequence[str] = ()) -> None:
+    """Install a minimal Debian with these packages there; `options` are mmdebstrap's."""
+    print(f"building a {suite} tree, once (about 20 s) …", file=sys.stderr, flush=True)
+    command = ["mmdebstrap", "--variant=minbase", f"--include={','.join(packages)}", *options]
     built = subprocess.run(
         [*command, suite, str(place)],
         stdin=subprocess.DEVNULL,
