@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..host import cgroups, limits, scopes, usage
+from ..host.message_ids import MessageId
 from ..host.store import Store
 from ..model.errors import ArtacError, ErrorKind
 from ..model.limits import (
@@ -57,7 +58,8 @@ class Limiting:
             if placement is Placement.DETACHED
             else f"no cgroup controller for {', '.join(absent)} here"
         )
-        log.warning("limits without effect: %s (%s)", ", ".join(without), why)
+        extra = {"artac_message_id": MessageId.LIMITS_MISSING}
+        log.warning("limits without effect: %s (%s)", ", ".join(without), why, extra=extra)
 
     async def bound_all(self, settings: Settings) -> None:
         """Limit all sessions together, in each placement that is in use."""
@@ -136,7 +138,9 @@ class Limiting:
         session.set_granted(new)
         written = new.limits.to_json()
         told = ", ".join(f"{key}={written[key]}" for key in changes)
-        log.info("limits changed: %s", told, extra=session.about("limits"))
+        extra = session.about("limits", MessageId.LIMITS_CHANGED)
+        log.info("limits changed: %s", told, extra=extra)
+        session.tell("limits", limits={key: written[key] for key in changes})
         return new
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..host import cgroups, freezing, processes
+from ..host.message_ids import MessageId
 from ..keeper.record import is_zombie
 from ..model.errors import ArtacError, ErrorKind
 from ..model.session import Identity, Kind, Placement, SessionSpec, State
@@ -65,7 +66,9 @@ async def persist(sessions: Sessions, session: Session, on: bool) -> bool:
         sessions.care.release(spec.id)
         sessions.care.take(session)
     event = "persisted" if on else "unpersisted"
-    log.info("session moved: %s", _fate(session.spec), extra=session.about(event))
+    extra = session.about(event, MessageId.MOVED)
+    log.info("session moved: %s", _fate(session.spec), extra=extra)
+    session.tell(event, placement=session.spec.placement.value)
     sessions.on_count()
     return True
 

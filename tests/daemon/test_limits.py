@@ -38,6 +38,8 @@ def test_runtime_max_is_changed_while_the_session_runs(persistent: Backend) -> N
     assert persistent.show(session["id"])["limits"]["values"]["runtime_max"] == "infinity"
     assert persistent.ask(session["id"], "still here?")["outcome"] == "success"
     limit(persistent, session["id"], runtime_max="1s")
+    lines = persistent.log().splitlines()
+    assert any("limits changed: runtime_max=infinity" in line for line in lines)
     assert persistent.wait(session["id"])["end"]["reason"] == "limit"
 
 
