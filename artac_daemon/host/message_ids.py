@@ -27,9 +27,7 @@ class MessageId(StrEnum):
     EVENTS_NOT_WRITTEN = "afb3069cfe504585b1821e38deb17bfd"  # the event log cannot be written
     LIMITS_MISSING = "1348a3b53bb34bab8380977a234680a9"  # limits have no effect on this machine
     LIMITS_CHANGED = "3254190753a84842ad4b79771b98179c"  # a running session's limits were changed
-    MOVED = (
-        "7a113d68ecff41a6b881308fcae0f199"  # a session was moved to the other placement
-    )
+    MOVED = "7a113d68ecff41a6b881308fcae0f199"  # a session was moved to the other placement
     STARTED = "58dc51a2fcff405fabe4bb940773904e"  # a session was started
     ADOPTED = "69105e0c18e447f084e7f3bd859c142a"  # a session was found again and taken up
     STOP_ASKED = "f600af8e5682496b9eaf4c078d41e1e5"  # somebody asked for a session's end
