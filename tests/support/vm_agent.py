@@ -9,8 +9,8 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import termios
+import threading
 import tty
 from pathlib import Path
 
