@@ -44,8 +44,9 @@ def vm() -> Iterator[Vm]:
         yield vm
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def fresh_vm() -> Iterator[VmFactory]:
+    """Its machines live as long as the tests of the module that asks."""
     capability.require(unavailable_reason())
     with ExitStack() as stack:
         yield VmFactory(stack)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support import claude_code
 from tests.support.vm import Vm
 from tests.support.way import Way
 from tests.vm.conftest import STANDIN
@@ -61,3 +62,8 @@ def test_the_kernel_ends_what_takes_more_memory_than_its_scope_may(vm: Vm) -> No
         "_TRANSPORT=kernel", contains="Memory cgroup out of memory", after=cursor
     )
     assert "(python3)" in kernel["MESSAGE"]
+
+
+def test_the_real_claude_code_runs_here(vm: Vm, real_claude: str) -> None:
+    told = vm.run([real_claude, "--version"], user="artac").stdout
+    assert told == f"{claude_code.VERSION} (Claude Code)\n"
