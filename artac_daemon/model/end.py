@@ -105,11 +105,6 @@ def verdict(facts: EndFacts, placement: Placement) -> End:
 
 def _judge(facts: EndFacts, placement: Placement) -> tuple[Reason, str]:
     how = exit_status(facts)
-    killed = facts.tally.memory_oom_kill if facts.tally else None
-    if facts.keeper == "signal SIGKILL" and killed:
-        # A limit that holds neither of the two: after claude, the keeper is the largest.
-        what = "the kernel killed its keeper because memory ran out"
-        return Reason.OOM, f"{what}, so nobody could note how claude ended"
     if facts.lost:
         return Reason.LOST, facts.lost + (f" (keeper: {facts.keeper})" if facts.keeper else "")
     if facts.error:

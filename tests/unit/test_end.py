@@ -9,7 +9,6 @@ import pytest
 
 from artac_daemon.model.end import EndFacts, Reason, keeper_lost, verdict
 from artac_daemon.model.session import Placement, StopRequest
-from artac_daemon.model.tally import Tally
 
 CLEAN = EndFacts(at=1.0, exit_code=0)
 CODE = EndFacts(at=1.0, exit_code=7)
@@ -50,13 +49,6 @@ def stop(why: str, limit: float | None = None) -> StopRequest:
         (replace(TERM, backend_gone=True), Reason.BACKEND_STOPPED, "the backend went away"),
         (EndFacts(1.0, error="No such file"), Reason.FAILED, "not started: No such file"),
         (EndFacts(1.0, lost="its keeper was killed"), Reason.LOST, "its keeper was killed"),
-        (
-            EndFacts(
-                1.0, lost="why", keeper="signal SIGKILL", tally=Tally(memory_oom_kill=2), stop=None
-            ),
-            Reason.OOM,
-            "the kernel killed its keeper because memory ran out",
-        ),
         (EndFacts(1.0, lost="why", keeper="signal SIGKILL"), Reason.LOST, "keeper: signal SIGKILL"),
         (EndFacts(1.0, error="two\nlines"), Reason.FAILED, "two lines"),
     ],

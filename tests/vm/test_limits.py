@@ -109,15 +109,19 @@ def test_a_claude_that_takes_all_the_memory_itself_is_an_oom(vm: Vm, artac: Way)
 
 
 def test_memory_in_use_is_not_taken_away_without_a_word(vm: Vm, artac: Way) -> None:
-    session, cgroup = limited(artac)
-    artac.ask(session, "!eat 100")
+    session, cgroup = limited(artac, "swap=0")
+    holder = "python3 -c 'import time; x = bytearray(100_000_000); time.sleep(1000)'"
+    artac.ask(session, f"!doublefork {holder}")
+    enough = 'until [ "$(cat "$0"/memory.current)" -gt 100000000 ]; do :; done'
+    vm.ns("sh", "-c", enough, cgroup)
     before = held(vm, cgroup, "memory.max")
-    refused = artac.artac("limit", session, "memory=50M", "tasks=99", check=False)
+    refused = artac.artac("limit", session, "memory=60M", "tasks=99", check=False)
     assert refused.returncode == 6 and "--force" in refused.stderr
     assert (held(vm, cgroup, "memory.max"), held(vm, cgroup, "pids.max")) == (before, "2048")
-    artac.artac("limit", session, "swap=0", "memory=50M", "--force")
-    artac.wait(session, "ended")
-    assert artac.status(session)["end"]["reason"] == "oom"
+    artac.artac("limit", session, "memory=60M", "--force")
+    assert artac.ask(session, "still there?") == "echo: still there?"
+    artac.artac("stop", session)
+    assert artac.status(session)["end"]["oom_kills"] == 1, "the one that held the memory"
 
 
 def test_a_fork_bomb_stays_in_its_session_and_leaves_nothing(vm: Vm, artac: Way) -> None:
