@@ -77,7 +77,7 @@ def _lines(limits: dict[str, Any]) -> list[str]:
         notes = []
         if key in limits["asked"]:
             notes.append("asked for")
-        if key in limits["without_effect"]:
+        if key in limits["without_effect"] and value != "infinity":
             notes.append("without effect: no cgroup controller for it here")
         lines.append(f"{key:<16} {value:<10} {', '.join(notes)}".rstrip())
     return lines
