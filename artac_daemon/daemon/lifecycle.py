@@ -34,6 +34,8 @@ log = logging.getLogger("artac")
 
 # logind starts a lingering account's manager soon after boot; a start waits for it this long.
 _MANAGER_LIMIT = 20.0
+# How long systemd may take to tell whether the machine is going down.
+_HOST_LIMIT = 3.0
 # How often more time is asked for while a drain is under way, and how much (seconds).
 _EXTEND_EVERY, _EXTEND_BY = 5.0, 30.0
 
@@ -299,11 +301,22 @@ class Backend:
         ending = [session for session in self._sessions.live() if not session.spec.persistent]
         extending = asyncio.get_running_loop().create_task(self._extend())
         try:
-            await self._sessions.end_all(ending, by, "drain")
+            if ending:
+                await self._sessions.end_all(ending, by, await self._why_drained())
         finally:
             extending.cancel()
         self._drained += len(ending)
         return len(ending)
+
+    async def _why_drained(self) -> str:
+        """Whether it is for the daemon alone: systemd knows what else it stops."""
+        if self._embedded:
+            return "drain"
+        try:
+            stopping = await asyncio.wait_for(scopes.machine_stopping(), _HOST_LIMIT)
+        except TimeoutError:
+            return "drain"
+        return "shutdown" if stopping else "drain"
 
     async def _extend(self) -> None:
         while True:

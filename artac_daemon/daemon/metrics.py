@@ -21,7 +21,7 @@ from .session import Session
 from .sessions import Sessions
 
 _STATES = [state for state in State if state is not State.ENDED]
-_WHYS = ("stop", "kill", "drain")
+_WHYS = ("stop", "kill", "drain", "shutdown")
 _SINCE = "since this backend started"
 
 

@@ -132,6 +132,12 @@ async def manager_problem() -> str:
     return "" if code == 0 else errors.strip() or f"systemctl --user: exit code {code}"
 
 
+async def machine_stopping() -> bool:
+    """Whether the machine is being shut down or started again."""
+    _, output, _ = await run_tool("systemctl", "is-system-running")
+    return output.strip() == "stopping"
+
+
 async def manager_cgroup() -> str:
     """The user manager's own cgroup, which has what its units can have; "" when it is not there."""
     _, output, _ = await run_tool(

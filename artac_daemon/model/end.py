@@ -85,6 +85,14 @@ _STOP_REASONS = {
     "stop": Reason.STOPPED,
     "kill": Reason.KILLED,
     "drain": Reason.BACKEND_STOPPED,
+    "shutdown": Reason.HOST_SHUTDOWN,
+}
+
+
+_STOP_VERBS = {
+    "kill": "killed",
+    "drain": "ended with the backend, drained",
+    "shutdown": "ended as the machine was shut down, drained",
 }
 
 
@@ -117,9 +125,7 @@ def _judge(facts: EndFacts, placement: Placement) -> tuple[Reason, str]:
     if facts.stop and facts.stop.why == "timeout":
         return Reason.TIMEOUT, f"it had been idle for its idle_timeout{_of(facts.stop)} ({how})"
     if facts.stop:
-        verb = {"kill": "killed", "drain": "ended with the backend, drained"}.get(
-            facts.stop.why, "stopped"
-        )
+        verb = _STOP_VERBS.get(facts.stop.why, "stopped")
         reason = _STOP_REASONS.get(facts.stop.why, Reason.STOPPED)
         return reason, f"{verb} by {facts.stop.by} ({how})"
     if facts.host_stopping:

@@ -37,11 +37,11 @@ BUILDERS = {
     "rpmbuild": "rpm",
     "rpmlint": "rpmlint",
 }
-"""What the part `packages` needs besides; a demonstration or another part does without."""
+"""What the parts `packages` and `vm` need besides; a demonstration or another part does without."""
 
 
 def missing(parts: Sequence[str] = ()) -> list[str]:
-    programs = {**PROGRAMS, **(BUILDERS if "packages" in parts else {})}
+    programs = {**PROGRAMS, **(BUILDERS if {"packages", "vm"} & set(parts) else {})}
     packages = {package for program, package in programs.items() if not _found(program)}
     if importlib.util.find_spec("ensurepip") is None:
         packages.add("python3-venv")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.packages.building import make, missing_tools
 from tests.support import capability, claude_code, failure_journal
 from tests.support.installed import lay, lay_claude
 from tests.support.prepare import VM_SUITE
@@ -15,20 +17,10 @@ from tests.support.vm import Vm, unavailable_reason
 from tests.support.vm_disks import TESTS_INSIDE
 from tests.support.way import Way
 
+_DEB = "/opt/artac/artac.deb"
+
 STANDIN = f"{TESTS_INSIDE}/tests/support/standin_claude.py"
 """What CLAUDE_CODE_PATH is set to where a test does without the real one."""
-
-
-class VmFactory:
-    """Each call boots another machine, for what brings it down or breaks it."""
-
-    def __init__(self, stack: ExitStack) -> None:
-        self._stack = stack
-        self.booted: list[Vm] = []
-
-    def __call__(self) -> Vm:
-        self.booted.append(self._stack.enter_context(Vm.boot(VM_SUITE, _lay)))
-        return self.booted[-1]
 
 
 def _lay(layer: Path) -> None:
@@ -45,11 +37,21 @@ def vm() -> Iterator[Vm]:
 
 
 @pytest.fixture(scope="module")
-def fresh_vm() -> Iterator[VmFactory]:
-    """Its machines live as long as the tests of the module that asks."""
-    capability.require(unavailable_reason())
-    with ExitStack() as stack:
-        yield VmFactory(stack)
+def packaged_vm() -> Iterator[Vm]:
+    """Another machine, with artac as apt installs it; for what brings a machine down."""
+    capability.require(unavailable_reason() or missing_tools())
+    with tempfile.TemporaryDirectory(prefix="artac-deb-") as folder:
+        deb = Path(folder, make("deb", Path(folder)))
+
+        def lay_deb(layer: Path) -> None:
+            inside = layer / _DEB.lstrip("/")
+            inside.parent.mkdir(parents=True)
+            shutil.copy(deb, inside)
+
+        with Vm.boot(VM_SUITE, lay_deb) as vm:
+            install = ["apt-get", "install", "--yes", "--no-install-recommends", _DEB]
+            vm.run(["env", "DEBIAN_FRONTEND=noninteractive", *install], timeout=180)
+            yield vm
 
 
 @pytest.fixture
@@ -76,8 +78,7 @@ def pytest_runtest_makereport(
     report = yield
     if report.failed:
         used = getattr(item, "funcargs", {})
-        shared = [used["vm"]] if "vm" in used else []
-        factory = used.get("fresh_vm")
-        for vm in [*shared, *(factory.booted if factory else [])]:
-            failure_journal.add(report, call, vm)
+        for name in ("vm", "packaged_vm"):
+            if name in used:
+                failure_journal.add(report, call, used[name])
     return report
