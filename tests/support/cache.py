@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,15 @@ def folder() -> Path:
 
 def key(*inputs: str) -> str:
     return hashlib.sha256("\0".join(inputs).encode()).hexdigest()[:12]
+
+
+def _unmount_below(place: Path) -> None:
+    """A build that was killed may have left /proc or more mounted, which is not ours to delete."""
+    with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as mounts:
+        points = [line.split()[1].encode().decode("unicode_escape") for line in mounts]
+    for point in sorted(points, reverse=True):
+        if Path(point).is_relative_to(place):
+            subprocess.run(["umount", "--lazy", point], check=True)
 
 
 @contextmanager
@@ -45,6 +55,7 @@ def build_once(name: str, build: Callable[[Path], None]) -> Path:
             return place
         complete.unlink(missing_ok=True)
         if place.exists():
+            _unmount_below(place)
             shutil.rmtree(place)
         place.mkdir()
         build(place)
