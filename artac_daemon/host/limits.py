@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from ..model.errors import ArtacError, ErrorKind
@@ -31,11 +32,16 @@ def controllers(directory: Path, file: str = "cgroup.controllers") -> frozenset[
 
 
 def enable(service: cgroups.ServiceCgroup) -> frozenset[str]:
-    """Hand the controllers that the service has down to each session's cgroup; those in effect."""
+    """Hand the controllers that the service has down to each session's cgroup; those in effect.
+
+    One that the kernel refuses is missing in the answer, as one that was never there: EBUSY while a
+    process is in the service's own cgroup, such as one that somebody put there by hand.
+    """
     for directory in (service.directory, service.sessions):
         for controller in controllers(directory):
-            # One at a time: the kernel takes all of a line or nothing.
-            _write(directory / "cgroup.subtree_control", f"+{controller}")
+            with suppress(OSError):
+                # One at a time: the kernel takes all of a line or nothing.
+                _write(directory / "cgroup.subtree_control", f"+{controller}")
     own = service.directory / "daemon" / "cpu.weight"
     if own.exists():
         _write(own, _DAEMON_CPU_WEIGHT)
