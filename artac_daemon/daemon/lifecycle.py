@@ -78,7 +78,7 @@ class Backend:
             self._sessions.embedded = self._embedded
             self._sessions.open_files = processes.raise_open_files()
             self._sessions.on_count = self._tell_status
-            self._sessions.need_user_manager = self._need_user_manager
+            self._sessions.need_user_manager = self._get_ready_for_scopes
             self._metrics = Metrics(self._sessions)
             self._apply()
             self._sessions.events.open()
@@ -146,6 +146,11 @@ class Backend:
                 f"({problem}): run `loginctl enable-linger {account}` as root, "
                 "or set PERSIST_CLAUDE_SESSIONS=false",
             )
+
+    async def _get_ready_for_scopes(self) -> None:
+        """Before a session comes into a scope where none were in use."""
+        await self._need_user_manager()
+        await self._limiting.bound_all(self._loaded.resolved.settings, use_scopes=True)
 
     async def _can_use_scopes(self) -> bool:
         if self._embedded:
@@ -282,7 +287,8 @@ class Backend:
                     self._loaded = previous
                     raise
             self._apply()
-            await self._limiting.bound_all(new)
+            use_scopes = new.persist_claude_sessions and not self._embedded
+            await self._limiting.bound_all(new, use_scopes)
             log.info("configuration read again; changed: %s", ", ".join(live) or "nothing")
             if restart:
                 log.warning("counts only after a restart: %s", ", ".join(restart))

@@ -36,14 +36,15 @@ class Limiting:
     def __init__(self, service: cgroups.ServiceCgroup | None, use_scopes: bool) -> None:
         self._service = service
         self._use_scopes = use_scopes
-        self._totals: Limits | None = None
+        self._totals: dict[Placement, Limits] = {}  # as they are in effect
         self._present: dict[Placement, frozenset[str]] = {Placement.DETACHED: frozenset()}
         if service is not None:
             self._present[Placement.SERVICE] = limits.enable(service)
 
     async def present(self, placement: Placement) -> frozenset[str]:
         """The controllers that sessions there have."""
-        if placement is Placement.SCOPE and placement not in self._present:
+        # None at all is no answer to keep: the user manager may not be up yet.
+        if placement is Placement.SCOPE and not self._present.get(placement):
             self._present[placement] = await limits.manager_controllers()
         return self._present.get(placement, frozenset())
 
@@ -61,20 +62,20 @@ class Limiting:
         extra = {"artac_message_id": MessageId.LIMITS_MISSING}
         log.warning("limits without effect: %s (%s)", ", ".join(without), why, extra=extra)
 
-    async def bound_all(self, settings: Settings) -> None:
+    async def bound_all(self, settings: Settings, use_scopes: bool = False) -> None:
         """Limit all sessions together, in each placement that is in use."""
+        self._use_scopes |= use_scopes
         totals = for_all(settings)
-        if totals == self._totals:
-            return
         try:
-            if self._service is not None:
+            if self._service is not None and self._totals.get(Placement.SERVICE) != totals:
                 limits.bound(self._service.sessions, totals)
-            if self._use_scopes and await self.present(Placement.SCOPE):
+                self._totals[Placement.SERVICE] = totals
+            scopes_differ = self._use_scopes and self._totals.get(Placement.SCOPE) != totals
+            if scopes_differ and await self.present(Placement.SCOPE):
                 await limits.bound_unit(scopes.SLICE, totals)
+                self._totals[Placement.SCOPE] = totals
         except (ArtacError, OSError) as error:
             log.error("the limits of all sessions together are not in effect: %s", error)
-            return
-        self._totals = totals
 
     async def check_asked(self, asked: frozenset[str], placement: Placement) -> None:
         """ArtacError(CONFLICT) where a limit that somebody asked for would have no effect."""

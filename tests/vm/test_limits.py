@@ -84,6 +84,8 @@ def test_a_limit_is_changed_live_and_kept_over_restart_and_move(vm: Vm, artac: W
     assert held(vm, moved, "memory.max") == str(200 << 20)
     assert held(vm, moved, "cpu.weight") == "20"
     assert held(vm, moved, "pids.max") == "100"
+    together = moved.rpartition("/")[0]
+    assert held(vm, together, "pids.max") == "8192", "all together are bounded there as well"
     assert artac.ask(session, "still there?") == "echo: still there?"
 
 
