@@ -25,10 +25,7 @@ from ..model.end import EndFacts
 from ..model.errors import ArtacError, ErrorKind
 from ..model.limits import Granted
 from ..model.session import ID_ALPHABET, ID_LENGTH, Identity, SessionSpec, StopRequest, is_id
-
-# Of the directory as a whole. Raise it when an older artac could not make sense of what this one
-# writes: it would take records for damaged and set sessions aside, so it has to refuse the start.
-FORMAT = 1
+from . import state_format
 
 # A record is a few hundred bytes; more than this is not one of ours.
 _MAX_RECORD = 1024 * 1024
@@ -86,30 +83,9 @@ class Store:
                 f"state directory {self.root} is in use by another artacd; stop that one first, "
                 "or give this one a directory of its own (state_directory)",
             ) from None
-        self._check_format()
+        if backup := state_format.settle(self.root):
+            mended.append(f"the records of an older artac are kept as they were in {backup}")
         return mended
-
-    def _check_format(self) -> None:
-        try:
-            found = int(_load(self.root / "format")["version"])
-        except FileNotFoundError:
-            found = 0  # new, or of before there was a number
-        except _DAMAGE as error:
-            raise ArtacError(
-                ErrorKind.CONFIG, f"{self.root}/format is damaged ({error}): see what is there"
-            ) from None
-        if found > FORMAT:
-            raise ArtacError(
-                ErrorKind.CONFIG,
-                f"state directory {self.root} is of a later artac (format {found}, this one knows "
-                f"{FORMAT}): install that one again, or use another state_directory",
-            )
-        if found < FORMAT:
-            try:
-                record.write(str(self.root), "format", {"version": FORMAT})
-            except OSError as error:
-                what = f"state directory {self.root} cannot be written: {error.strerror}"
-                raise ArtacError(ErrorKind.CONFIG, what) from None
 
     def close(self) -> None:
         if self._lock >= 0:

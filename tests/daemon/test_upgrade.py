@@ -39,6 +39,11 @@ def test_sessions_of_an_older_artac_go_on(old: Backend) -> None:
     old.restart()
     with KeeperClient(old.state / "sessions" / session["id"]) as keeper:
         assert keeper.hello["protocol"] == [1, 0]
+    (backup,) = old.state.glob("records-of-format-0-*.tar.gz")
+    assert backup.stat().st_mode & 0o777 == 0o600
+    with tarfile.open(backup) as archive:
+        assert f"sessions/{session['id']}/spec" in archive.getnames()
+    assert str(backup) in old.log()
     after = old.show("old")
     assert (after["keeper"], after["claude"]) == (before["keeper"], before["claude"])
     assert old.ask("old", "after it")["text"] == "echo: after it"
