@@ -117,21 +117,11 @@ class Limiting:
         new = old.with_changes(changes)
         if not force:
             _check_room(session, changes)
-        kernel = bool(_KERNEL_KEYS & changes.keys()) and session.cgroup is not None
-        if kernel:
-            assert session.cgroup is not None
-            try:
-                await self.apply(placement, session.spec.id, session.cgroup, new.limits)
-            except ArtacError:
-                await self.apply(placement, session.spec.id, session.cgroup, old.limits)
-                raise
         try:
-            if "runtime_max" in changes:
-                await session.request("runtime", seconds=new.limits.runtime_max)
+            await self._enforce(session, changes, new.limits)
             store.write_limits(session.spec.id, new)
         except (ArtacError, OSError) as error:
-            if kernel and session.cgroup is not None:
-                await self.apply(placement, session.spec.id, session.cgroup, old.limits)
+            await self._take_back(session, changes, old.limits)
             if isinstance(error, OSError):
                 what = f"the limits could not be written to disk: {error.strerror}"
                 raise ArtacError(ErrorKind.FAILED, what) from None
@@ -143,6 +133,20 @@ class Limiting:
         log.info("limits changed: %s", told, extra=extra)
         session.tell("limits", limits={key: written[key] for key in changes})
         return new
+
+    async def _enforce(self, session: Session, changes: Mapping[str, Any], new: Limits) -> None:
+        """Have the kernel, systemd and the keeper do what of those limits is theirs."""
+        if session.cgroup is not None and _KERNEL_KEYS & changes.keys():
+            await self.apply(session.spec.placement, session.spec.id, session.cgroup, new)
+        if "runtime_max" in changes:
+            await session.request("runtime", seconds=new.runtime_max)
+
+    async def _take_back(self, session: Session, changes: Mapping[str, Any], old: Limits) -> None:
+        for key in changes:  # each by itself: what refused the new one may refuse the old one, too
+            try:
+                await self._enforce(session, {key: None}, old)
+            except ArtacError as error:
+                log.warning("%s", error.message, extra=session.about("limits"))
 
 
 def grant(settings: Settings, asked: Mapping[str, Any]) -> Granted:

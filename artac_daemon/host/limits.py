@@ -44,7 +44,8 @@ def enable(service: cgroups.ServiceCgroup) -> frozenset[str]:
                 _write(directory / "cgroup.subtree_control", f"+{controller}")
     own = service.directory / "daemon" / "cpu.weight"
     if own.exists():
-        _write(own, _DAEMON_CPU_WEIGHT)
+        with suppress(OSError):  # it is only the better for it
+            _write(own, _DAEMON_CPU_WEIGHT)
     return controllers(service.sessions, "cgroup.subtree_control")
 
 

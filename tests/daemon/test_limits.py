@@ -107,6 +107,20 @@ def test_a_bad_limit_is_refused_with_what_is_allowed(
     assert backend.list() == []
 
 
+def test_what_cannot_be_written_down_is_not_changed(backend: Backend) -> None:
+    session = backend.run("hello")["id"]
+    backend.wait(session, "idle")
+    record = backend.state / "sessions" / session / "limits"
+    record.unlink()
+    record.mkdir()  # as good as a full disk: no file can take this name
+    with pytest.raises(ApiError, match="limits could not be written"):
+        limit(backend, session, runtime="1s")
+    record.rmdir()
+    assert backend.show(session)["limits"]["values"]["runtime_max"] == "infinity"
+    answer = backend.call("GET", f"/v1/sessions/{session}/wait?for=ended&wait=2")
+    assert answer["reached"] is False, "its keeper has the old limit, too"
+
+
 def test_an_ended_session_keeps_its_limits(backend: Backend) -> None:
     session = backend.run("!exit 0", limits={"idle": "5h"})
     backend.wait(session["id"])
