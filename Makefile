@@ -60,7 +60,7 @@ unit: python
 	@$(PYTEST) tests/unit tests/property
 
 daemon: python
-	@$(PYTEST) tests/daemon
+	@$(VENV) -m tests.support.prepare daemon && "$$python" -m pytest $(ARGS) tests/daemon
 
 machine: python
 	@python=$$($(PYTHON) -m tests.support.venv) && \
@@ -78,18 +78,9 @@ vm: python
 	$(AS_ROOT) "$$python" -m tests.support.prepare vm && \
 	$(AS_ROOT) "$$python" -m pytest -p no:cacheprovider $(ARGS) tests/vm
 
+# Two rows of parts beside each other, each as long as the other.
 test: deps
-	@notes=$$(mktemp) && trap 'rm -f "$$notes"' EXIT && passed= failed= && \
-	for part in $(PARTS); do \
-		echo "== $$part =="; \
-		if NOT_RUN_NOTES="$$notes" $(MAKE) --no-print-directory $$part; \
-		then passed="$$passed $$part"; else failed="$$failed $$part"; fi; \
-	done; \
-	echo; echo "== summary =="; \
-	[ ! -s "$$notes" ] && ran= || ran=" (what of it was run)"; \
-	echo "passed$$ran:$${passed:- nothing}"; \
-	if [ -s "$$notes" ]; then echo "NOT RUN HERE:"; sed 's/^/  /' "$$notes"; fi; \
-	[ -z "$$failed" ] || { echo "FAILED:$$failed"; exit 1; }
+	@$(VENV) -m tests.support.parts lint,unit,daemon,packages machine,vm
 
 run: python
 	@$(PYTHON) -m tests.support.system_packages
@@ -116,8 +107,36 @@ from artac_daemon.$(1).main import main
 
 sys.exit(main())
 endef
+# As above, and -S: the paths of `site` cost a command as much time as an attach takes to ask for its
+# screen, and it needs none of them.
+define launcher_of_artac
+#!/usr/bin/python3 -IS
+import sys
+
+if sys.argv[1:2] != ["attach"]:
+    import site
+
+    site.main()
+if "$(PYTHONDIR)" not in sys.path:
+    sys.path.append("$(PYTHONDIR)")
+from artac_daemon.cli.entry import main
+
+sys.exit(main())
+endef
+# As above: a program waits for it too.
+define launcher_of_artac_claude
+#!/usr/bin/python3 -IS
+import sys
+
+if "$(PYTHONDIR)" not in sys.path:
+    sys.path.append("$(PYTHONDIR)")
+from artac_daemon.cli.dropin.entry import main
+
+sys.exit(main())
+endef
 # For the recipe only: artac itself refuses variables of its own naming that it does not know.
-install-program: export LAUNCHER_OF_ARTAC = $(call launcher,cli)
+install-program: export LAUNCHER_OF_ARTAC = $(launcher_of_artac)
+install-program: export LAUNCHER_OF_ARTAC_CLAUDE = $(launcher_of_artac_claude)
 install-program: export LAUNCHER_OF_ARTACD = $(call launcher,daemon)
 
 # put FROM TO: the files below FROM, named as they are, with the folders of this installation in them.
@@ -132,6 +151,7 @@ install-program: python
 	@$(put); \
 	put artac_daemon $(PYTHONDIR)/artac_daemon; \
 	put systemd/user $(USERUNITDIR); \
+	put etc/sessions.d $(PREFIX)/share/doc/artac/examples/sessions.d; \
 	pages=$$(mktemp -d); trap 'rm -rf "$$pages"' EXIT; $(MANPAGES) "$$pages"; \
 	put "$$pages" $(MANDIR); \
 	install -D -m 644 packaging/completions/artac.bash "$(DESTDIR)$(BASHCOMPDIR)/artac"; \
@@ -139,8 +159,10 @@ install-program: python
 	install -D -m 644 packaging/completions/artac.fish "$(DESTDIR)$(FISHCOMPDIR)/artac.fish"; \
 	install -d "$(DESTDIR)$(BINDIR)"; \
 	printf '%s\n' "$$LAUNCHER_OF_ARTAC" >"$(DESTDIR)$(BINDIR)/artac"; \
+	printf '%s\n' "$$LAUNCHER_OF_ARTAC_CLAUDE" >"$(DESTDIR)$(BINDIR)/artac-claude"; \
 	printf '%s\n' "$$LAUNCHER_OF_ARTACD" >"$(DESTDIR)$(BINDIR)/artacd"; \
-	chmod 755 "$(DESTDIR)$(BINDIR)/artac" "$(DESTDIR)$(BINDIR)/artacd"; \
+	chmod 755 "$(DESTDIR)$(BINDIR)/artac" "$(DESTDIR)$(BINDIR)/artac-claude" \
+		"$(DESTDIR)$(BINDIR)/artacd"; \
 	config="$(DESTDIR)$(SYSCONFDIR)/artac"; install -d "$$config" "$$config/artac.yaml.d"; \
 	[ -e "$$config/artac.yaml" ] || install -m 644 etc/artac.yaml "$$config/artac.yaml"; \
 	$(PYTHON) -m compileall -q -s "$(DESTDIR)" "$(DESTDIR)$(PYTHONDIR)/artac_daemon"

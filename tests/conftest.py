@@ -6,8 +6,17 @@ import os
 from collections.abc import Generator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support import capability
+
+# On a busy machine any example may take long, which says nothing. With CI set Hypothesis has a
+# profile of its own, without deadlines as well.
+if "CI" not in os.environ:
+    settings.register_profile(
+        "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("patient")
 
 _not_run = pytest.StashKey[dict[str, int]]()
 

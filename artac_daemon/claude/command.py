@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from ..model.errors import ArtacError, ErrorKind
 from ..model.session import Kind, SessionSpec
+from . import hooks
 
 # What artac sets itself, or what would take the session out of its hands.
 _OURS = {
@@ -27,6 +28,7 @@ _OURS = {
     "--permission-mode": "use artac's own --permission-mode",
     "--allowedTools": "use artac's own --allowed-tools",
     "--allowed-tools": "use artac's own --allowed-tools",
+    "--permission-prompt-tool": "artac answers: artac permissions",
     "--bg": "artac is the background",
     "--background": "artac is the background",
     "--dangerously-skip-permissions": "artac does not host sessions that skip permissions",
@@ -45,6 +47,7 @@ _NOT_FOR_SESSIONS = (
     "PERSIST_CLAUDE_SESSIONS",
     "CLAUDE_CODE_PATH",
 )
+_RUN_AGAIN = "CLAUDE_CODE_RESUME_INTERRUPTED_TURN"
 _NOT_FOR_SESSIONS_PREFIXES = ("WATCHDOG_", "LISTEN_", "ARTAC_")
 _NOT_FOR_SESSIONS_SUFFIX = "_DIRECTORY"  # STATE_, RUNTIME_, CONFIGURATION_, LOGS_, CACHE_
 _SYSTEMD_DIRECTORIES = ("STATE", "RUNTIME", "CONFIGURATION", "LOGS", "CACHE")
@@ -90,20 +93,34 @@ def _ours_in(word: str) -> str:
     return option if option in _OURS else ""
 
 
-def argv(executable: str, spec: SessionSpec) -> list[str]:
-    """The command line. It holds no prompt and no key: those travel by stdin and environment."""
+def argv(
+    executable: str, spec: SessionSpec, settings: str = "", resumed: bool = False
+) -> list[str]:
+    """The command line. It holds no prompt and no key: those travel by stdin and environment.
+
+    `settings` is a file of settings that has the user's own in it. `resumed`: Claude has the
+    conversation already.
+    """
     words = [executable]
     if spec.kind is Kind.HEADLESS:
         words += ["-p", "--input-format", "stream-json", "--output-format", "stream-json"]
         words += ["--verbose", "--replay-user-messages"]
-    words += ["--session-id", spec.claude_session_id]
+        if not spec.deny_permissions:
+            # Without it whatever would be asked is denied.
+            words += ["--permission-prompt-tool", "stdio"]
+    words += ["--resume" if resumed else "--session-id", spec.claude_session_id]
     if spec.model:
         words += ["--model", spec.model]
-    if spec.permission_mode != "default":
+    if spec.permission_mode:
+        # Also the default one: without a word 2.1.330 starts a terminal in its auto mode.
         words += ["--permission-mode", spec.permission_mode]
+    if spec.denied_tools:
+        words += ["--disallowed-tools", ",".join(spec.denied_tools)]
     if spec.allowed_tools:
         words += ["--allowed-tools", ",".join(spec.allowed_tools)]
-    return words + list(spec.claude_args)
+    if not settings:
+        return [*words, *spec.claude_args]
+    return [*words, "--settings", settings, *hooks.take_settings(spec.claude_args)[0]]
 
 
 def environment(
@@ -112,12 +129,17 @@ def environment(
     configured: Mapping[str, str],
     asked: Mapping[str, str],
     spec: SessionSpec,
+    continue_interrupted: bool = False,
 ) -> dict[str, str]:
     """The session's environment: the service's without systemd's words, then each later source."""
-    env = {name: value for name, value in base.items() if _is_for_sessions(name)}
+    env = {name: value for name, value in base.items() if for_sessions(name)}
     env.update(dotenv)
     env.update(configured)
     env.update(asked)
+    # Where it is set, Claude runs an interrupted turn again by itself, and its tools a second time.
+    env.pop(_RUN_AGAIN, None)
+    if continue_interrupted:
+        env[_RUN_AGAIN] = "1"
     env["ARTAC_SESSION"] = spec.id
     env["ARTAC_NAME"] = spec.name
     env["CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS"] = "1"
@@ -128,7 +150,8 @@ def environment(
     return env
 
 
-def _is_for_sessions(name: str) -> bool:
+def for_sessions(name: str) -> bool:
+    """Whether a variable of that name may go from a service or a program into a session."""
     if name in _NOT_FOR_SESSIONS or name.startswith(_NOT_FOR_SESSIONS_PREFIXES):
         return False
     stem = name.removesuffix(_NOT_FOR_SESSIONS_SUFFIX)

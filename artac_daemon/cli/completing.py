@@ -11,8 +11,9 @@ from __future__ import annotations
 import argparse
 import os
 
+from ..client.call import Response
+from ..client.http1 import Broken, request
 from .client import sockets
-from .http1 import Broken, Response, request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 # A daemon that takes longer is not worth waiting for in front of a cursor that stands still.
 _PATIENCE = 1.0
 # Which sessions a verb is for; all the others are for those that run.
-_FOR_ALL = frozenset({"status", "logs", "events", "why"})
-_FOR_ENDED = frozenset({"rm"})
+_FOR_ALL = frozenset({"status", "logs", "events", "why", "messages", "restarts"})
+_FOR_ENDED = frozenset({"rm", "resume"})
 _GLOBAL = {
     "--socket": "the daemon's socket",
     "--version": "artac's version",
@@ -144,11 +145,26 @@ class _Line:
         elif metavar == "PATH":
             yield ":file", ""
         elif metavar == "SESSION":
-            known = _ask(self._socket, self._wants_ended())
+            known = _ask(self._socket, f"/v1/sessions?all={int(self._wants_ended())}", "sessions")
             if self._verb in _FOR_ENDED and "force" not in self._given:
                 yield from references(known, typed, self._plain, lambda found: bool(found["end"]))
             else:
                 yield from references(known, typed, self._plain)
+        elif metavar == "DECLARED":
+            for found in _ask(self._socket, "/v1/declared", "declared"):
+                name = found["name"]
+                if _harmless(name) and name.startswith(typed) and name not in self._plain:
+                    yield name, "broken" if found["problem"] else f"starts {found['start']}"
+        elif metavar == "REQUEST":
+            for asked in _ask(self._socket, "/v1/permissions", "permissions"):
+                if _harmless(asked["request"]) and asked["request"].startswith(typed):
+                    named = asked["tool"].isprintable() and asked["name"].isprintable()
+                    yield asked["request"], f"{asked['tool']}, {asked['name']}" if named else ""
+        elif metavar == "MESSAGE" and _harmless(self._plain[0]):
+            path = f"/v1/sessions/{self._plain[0]}/messages"
+            for message in _ask(self._socket, path, "messages"):
+                if _harmless(message["uuid"]) and message["uuid"].startswith(typed):
+                    yield message["uuid"], str(message["state"])
         else:
             for value in _words(action, metavar, typed):
                 if value.startswith(typed) and value not in self._plain:
@@ -224,7 +240,7 @@ def _words(action: argparse.Action, metavar: str, typed: str) -> list[str]:
         named = done.split(",")
         return [f"{done}{comma}{state.value}" for state in State if state.value not in named]
     if metavar == "MODE":
-        from ..model.settings import PermissionMode
+        from ..model.permission import PermissionMode
 
         return [mode.value for mode in PermissionMode]
     if metavar == "NAME=VALUE":
@@ -236,8 +252,8 @@ def _words(action: argparse.Action, metavar: str, typed: str) -> list[str]:
     return []
 
 
-def _ask(asked: str, everything: bool) -> list[dict[str, Any]]:
-    """The sessions that the first daemon there is knows of, oldest first."""
+def _ask(asked: str, target: str, key: str) -> list[dict[str, Any]]:
+    """What the first daemon there is lists there, oldest first."""
     for path in sockets(argparse.Namespace(socket=asked)):
         connection = _connected(path)
         if connection is None:
@@ -245,8 +261,8 @@ def _ask(asked: str, everything: bool) -> list[dict[str, Any]]:
         import json
 
         try:
-            connection.sendall(request("GET", f"/v1/sessions{'?all=1' if everything else ''}"))
-            found: list[dict[str, Any]] = json.loads(Response(connection).read())["sessions"]
+            connection.sendall(request("GET", target))
+            found: list[dict[str, Any]] = json.loads(Response(connection).read())[key]
         except (OSError, Broken, ValueError, KeyError, TypeError):
             return []
         finally:

@@ -41,6 +41,7 @@ def _local(absence: str) -> list[dict[str, Any]]:
     import asyncio
     from pathlib import Path
 
+    from ..claude import first_run, home
     from ..host import configuration, doctor
     from ..model.errors import ArtacError
 
@@ -51,12 +52,16 @@ def _local(absence: str) -> list[dict[str, Any]]:
         fix = "correct the file, then: artac config --check"
         found.append(doctor.Check("configuration", doctor.Status.FAIL, error.message, fix))
         loaded = configuration.load({}, {"HOME": "/nonexistent"}, Path("/"))
+    settings = loaded.resolved.settings
+    given = {**os.environ, **loaded.session_environment, **settings.session_env}
+    asked = first_run.check(home.read(given), given, settings.trusted_directories)
     found += asyncio.run(
         doctor.examine(
-            loaded.resolved.settings,
+            settings,
             os.environ,
             loaded.session_environment,
             loaded.session_places,
+            [asked],
             in_service=False,
         )
     )

@@ -18,7 +18,10 @@ _AT_ONCE = 64
 def stop_options(parser: argparse.ArgumentParser) -> None:
     _add_sessions(parser)
     parser.add_argument(
-        "--grace", type=duration, metavar="TIME", help="time for each step before it is killed"
+        "--grace",
+        type=duration,
+        metavar="TIME",
+        help="time for each step before it is killed; default: the stop_grace setting",
     )
 
 

@@ -6,11 +6,12 @@ import argparse
 import json
 import sys
 
+from ..client.event_stream import Event
 from ..model.errors import ArtacError, ErrorKind
 from . import follow, life
 from .client import Client, session_path
 from .escapes import harmless_json
-from .event_stream import Event
+from .logs import tells_events
 from .options import count, usage
 
 
@@ -44,12 +45,11 @@ def events(options: argparse.Namespace) -> int:
     if options.cursor is not None or options.from_start:
         raise usage("events", "--cursor and --from-start are for the events of all sessions")
     session = client.get(session_path(options.session))["session"]
-    if session["kind"] != "headless":
-        raise ArtacError(
-            ErrorKind.USAGE,
-            f"session {session['id']} is a terminal session and has no events; "
-            f"see `artac logs {session['id']}`",
-        )
+    if not tells_events(session):
+        kind, reference = session["kind"], session["id"]
+        see = "" if kind == "adopted" else f"; see `artac logs {reference}`"
+        what = "prints text" if kind == "piped" else f"is {kind}"
+        raise ArtacError(ErrorKind.USAGE, f"session {reference} {what} and has no events{see}")
     for batch in follow.events(client, session["id"], options.offset or 0, options.follow):
         _write([_with_offset(event) if options.with_offsets else event.data for event in batch])
     return 0

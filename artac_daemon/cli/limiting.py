@@ -30,7 +30,9 @@ def limit_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("session", metavar="SESSION")
     parser.add_argument("limits", nargs="*", metavar="NAME=VALUE", help="value or infinity")
     parser.add_argument(
-        "--force", action="store_true", help="also below what is in use: the kernel kills for it"
+        "--force",
+        action="store_true",
+        help="also below what is in use: its largest processes are killed for it",
     )
     add_json(parser)
 

@@ -20,8 +20,8 @@ _WINDOW = 256 * 1024
 def logs_options(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "In the readable form, > is a prompt, * a tool in use, | what it gave, = a turn's result,\n"
-        "? a question for permission, ! what went wrong. A terminal session's output is shown\n"
-        "without its control sequences."
+        "? a question for permission, ! what went wrong. Of a terminal session it is the lines\n"
+        "that were on its screen, each once: without redraws, spinners and the input box."
     )
     parser.add_argument("session", metavar="SESSION")
     parser.add_argument("-f", "--follow", action="store_true", help="go on until the session ends")
@@ -35,16 +35,31 @@ def logs_options(parser: argparse.ArgumentParser) -> None:
 def logs(options: argparse.Namespace) -> int:
     client = Client.of(options)
     session = client.get(session_path(options.session))["session"]
-    readable = not options.raw and not options.stderr and session["kind"] == "headless"
-    if readable:
+    if options.raw or options.stderr or is_text(session):
+        _bytes(client, session["id"], options)
+    elif tells_events(session):
         _conversation(client, session, options)
     else:
-        _bytes(client, session["id"], options)
+        _terminal(client, session, options)
     if options.follow:
         ended = client.get(with_query(session_path(session["id"], "wait"), wait=0))["session"]
         if end := ended["end"]:
             note(f"session {session['id']} ended: {rendering.ending(end)}")
     return 0
+
+
+def tells_events(session: dict[str, Any]) -> bool:
+    """Whether its output is Claude's events, a line each."""
+    if session["kind"] != "piped":
+        return bool(session["kind"] == "headless")
+    from ..claude.piped import TELLS
+
+    return TELLS in session["claude_args"]
+
+
+def is_text(session: dict[str, Any]) -> bool:
+    """Whether its output is meant to be read as it is: no events, and no terminal."""
+    return session["kind"] == "piped" and not tells_events(session)
 
 
 def _bytes(client: Client, session_id: str, options: argparse.Namespace) -> None:
@@ -67,6 +82,24 @@ def _write(piece: bytes, stripper: Stripper | None) -> None:
     else:
         sys.stdout.write(stripper.feed(piece))
     sys.stdout.flush()
+
+
+def _terminal(client: Client, session: dict[str, Any], options: argparse.Namespace) -> None:
+    from . import terminal_logs
+
+    start, coloured = options.offset or 0, rendering.colours()
+    if options.lines is not None:
+        start = session["output"]["size"]
+        _print(terminal_logs.last_lines(client, session, options.lines, coloured))
+        if not options.follow:
+            return
+    reading = terminal_logs.Reading(client, session, start, coloured)
+    if options.follow:
+        for lines in reading.follow():
+            _print(lines)
+    else:
+        for batch in reading.batches():
+            _print(batch)
 
 
 def _conversation(client: Client, session: dict[str, Any], options: argparse.Namespace) -> None:

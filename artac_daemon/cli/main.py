@@ -24,20 +24,32 @@ _INTERRUPTED, _PIPE_CLOSED = 130, 141
 # `VERB_options`, so that a command imports no more than it needs.
 VERBS = {
     "run": ("starting", "start a session"),
+    "exec": ("one_shot", "one prompt in a session of its own: its reply, and nothing stays"),
+    "start": ("declared", "start declared sessions, those of files in sessions.d"),
+    "attach": ("attach", "a session's terminal in this one"),
+    "resume": ("resuming", "take up the conversation of a session that has ended"),
     "ls": ("listing", "list the sessions"),
+    "declared": ("declared", "the declared sessions, and what is wrong with them"),
     "top": ("top", "what every session uses, live"),
     "status": ("showing", "all about one session, or the daemon's health"),
     "ps": ("processes", "the processes of sessions, and Claude processes of others"),
     "why": ("why", "why a session ended, or what it is doing, with the evidence"),
     "send": ("messages", "send a message to a session"),
+    "messages": ("message_queue", "the messages to a session that wait, or all of them"),
+    "cancel": ("message_queue", "take a message back that Claude has not begun with"),
     "logs": ("logs", "what a session said, readably"),
+    "screen": ("screen", "what a terminal session shows now, as text"),
     "events": ("events", "Claude's own events as JSON lines; the life of all sessions"),
     "interrupt": ("messages", "end the turn that is under way; the session goes on"),
+    "permissions": ("permissions", "what sessions ask permission for, and wait"),
+    "allow": ("permissions", "let a session do what it asks for"),
+    "deny": ("permissions", "refuse a session what it asks for"),
     "stop": ("ending", "end sessions in order"),
     "kill": ("ending", "end sessions at once"),
     "limit": ("limiting", "what a session may use: memory, tasks, CPU, time"),
     "reap": ("reaping", "end what sessions left behind, or processes that you name"),
     "wait": ("waiting", "wait until a session ended, or is in some state"),
+    "restarts": ("resuming", "when a session is resumed by itself: after a failure, at boot"),
     "persist": ("persisting", "let running sessions outlive the daemon, or end with it"),
     "adopt": ("adopting", "take in a Claude Code process that runs already"),
     "rm": ("records", "remove ended sessions and their output"),
@@ -54,19 +66,32 @@ Host Claude Code sessions.
 
 start and talk
   run         {run}
+  exec        {exec}
+  start       {start}
+  attach      {attach}
+  resume      {resume}
   send        {send}
+  messages    {messages}
+  cancel      {cancel}
   interrupt   {interrupt}
+answer
+  permissions {permissions}
+  allow       {allow}
+  deny        {deny}
 look
   ls          {ls}
+  declared    {declared}
   top         {top}
   status      {status}
   ps          {ps}
   why         {why}
   logs        {logs}
+  screen      {screen}
   events      {events}
   wait        {wait}
 bound and keep
   limit       {limit}
+  restarts    {restarts}
   persist     {persist}
   adopt       {adopt}
 end and tidy up
@@ -84,7 +109,7 @@ A session is meant by its id, its name, or the start of its id.
   artac run --name api --cwd ~/src/api "write the missing tests"
   artac send api "now run them" --wait
   artac logs -f api
-  git diff | artac run --wait -
+  git diff | artac exec "review this" -
   artac stop api
 
 options
@@ -97,6 +122,7 @@ exit codes
   1 failed        5 not allowed       9 limit reached         78 bad configuration
   2 usage         6 conflict         10 the turn failed      130 interrupted by Ctrl-C
   3 not running   7 no daemon        11 turn interrupted     141 nobody reads the output
+                                     13 message cancelled
 """
 
 
@@ -105,8 +131,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    return guarded(lambda: _run(list(sys.argv[1:] if argv is None else argv)))
+
+
+def guarded(act: Callable[[], int]) -> int:
+    """Do that; whatever happens becomes one line and an exit code."""
     try:
-        code = _run(list(sys.argv[1:] if argv is None else argv))
+        code = act()
         if sys.stdout is not None:
             sys.stdout.flush()
         return code
@@ -154,6 +185,8 @@ def _run(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
         if len(words) == 2 and words[0] == "help" and words[1] in VERBS:
             return _run([words[1], "--help"])
+        if len(words) == 2 and words[0] == "help":
+            raise ArtacError(ErrorKind.USAGE, _unknown(words[1]))
         print(HELP.format(**{verb: purpose for verb, (_, purpose) in VERBS.items()}), end="")
         return 0 if words else ErrorKind.USAGE.exit_code
     if words[0] in ("--version", "version"):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+from itertools import pairwise
 from typing import NoReturn
 
 from ..model.errors import ArtacError, ErrorKind
+
+POLICIES = "no|on-failure|on-boot|on-failure,on-boot"
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
@@ -42,14 +45,28 @@ class Parser(argparse.ArgumentParser):
         if self.takes_rest and "--" in words:
             at = words.index("--")
             words, rest = words[:at], words[at + 1 :]
+        for word, following in pairwise(words):
+            if word in self.bare and _is_duration(following):
+                raise self._mistake(f"{word} takes its value with a =: {word}={following}")
         options = self.parse_args([self.bare.get(word, word) for word in words])
         options.rest = rest
         return options
 
     def error(self, message: str) -> NoReturn:
-        raise ArtacError(
+        raise self._mistake(message)
+
+    def _mistake(self, message: str) -> ArtacError:
+        return ArtacError(
             ErrorKind.USAGE, f"{self._verb}: {message} (see `artac {self._verb} --help`)"
         )
+
+
+def _is_duration(text: str) -> bool:
+    try:
+        duration(text)
+    except argparse.ArgumentTypeError:
+        return False
+    return True
 
 
 def duration(text: str) -> float:
@@ -80,10 +97,20 @@ def message_uuid(text: str) -> str:
     return text.lower()
 
 
-def add_json(parser: argparse.ArgumentParser) -> None:
+def add_json(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def usage(verb: str, problem: str) -> ArtacError:
     """The error for options that do not go together."""
     return ArtacError(ErrorKind.USAGE, f"{verb}: {problem} (see `artac {verb} --help`)")
+
+
+def restart_policy(verb: str, text: str) -> list[str]:
+    """The restart policies in a list of words; none for `no`."""
+    words = [word for word in text.split(",") if word]
+    if words == ["no"]:
+        return []
+    if not words or not set(words) <= {"on-failure", "on-boot"}:
+        raise usage(verb, f"{text!r} is no restart policy: write no, or on-failure,on-boot")
+    return words

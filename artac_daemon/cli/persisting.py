@@ -36,7 +36,7 @@ def persist(options: argparse.Namespace) -> int:
     failed = 0
     for reference in chosen:
         code = _move(client, reference, options.wanted == "on")
-        failed = failed or code
+        failed = code or failed
     return failed
 
 

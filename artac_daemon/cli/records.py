@@ -31,7 +31,9 @@ def rm(options: argparse.Namespace) -> int:
 
 
 def prune_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--keep", type=count, metavar="N", help="keep the N that ended last")
+    parser.add_argument(
+        "--keep", type=count, metavar="N", help="keep the N that ended last; default: 0"
+    )
     add_json(parser)
 
 

@@ -13,6 +13,7 @@ _SGR = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "bl
 _STATE_COLOURS = {
     "working": "green",
     "needs-permission": "yellow",
+    "retrying": "yellow",
     "stopping": "yellow",
     "unresponsive": "red",
     "starting": "blue",

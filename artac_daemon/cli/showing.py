@@ -10,6 +10,7 @@ from typing import Any
 
 from . import rendering
 from .client import Client, account, session_path
+from .doing import doing, spent
 from .escapes import harmless
 from .options import add_json
 
@@ -61,7 +62,9 @@ def _session(session: dict[str, Any], host: str, now: float) -> list[str]:
     rows = [
         ("session", f"{session['id']} ({session['name']})"),
         ("state", state),
+        *(("asks", harmless(asked["sentence"])) for asked in session.get("asks") or ()),
         *_end(session),
+        *_succession(session),
         ("mode", session["kind"]),
         ("placement", _fate_of(session)),
         ("directory", rendering.path(session["cwd"])),
@@ -72,6 +75,7 @@ def _session(session: dict[str, Any], host: str, now: float) -> list[str]:
         *_optional("variables", " ".join(session["env_names"])),
         *_optional("conversation", session["claude_session_id"]),
         *_turns(session),
+        *doing(session, now),
         *_optional("output", _output(session["output"]) if session["kind"] != "adopted" else ""),
         *_optional("memory", rendering.size(session["memory_bytes"]) if not session["end"] else ""),
         *_optional("limits", _limits(session["limits"])),
@@ -91,6 +95,18 @@ def _end(session: dict[str, Any]) -> list[tuple[str, str]]:
     if asked:
         return [("asked to end", f"{_moment(asked['at'])} by {asked['by']} ({asked['why']})")]
     return []
+
+
+def _succession(session: dict[str, Any]) -> list[tuple[str, str]]:
+    from .resuming import cut_off, in_words
+
+    rows = _optional("resumes", session.get("resumes") or "")
+    rows += _optional("resumed as", session.get("resumed_as") or "")
+    if cut := session.get("interrupted"):
+        rows.append(("interrupted", harmless(cut_off(cut))))
+    if session.get("restart"):
+        rows.append(("restarts", harmless(in_words(session))))
+    return rows
 
 
 def _unit(session: dict[str, Any], host: str) -> list[tuple[str, str]]:
@@ -120,15 +136,17 @@ def _asked(session: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _permissions(session: dict[str, Any]) -> str:
-    tools = ", ".join(session["allowed_tools"])
-    return str(session["permission_mode"]) + (f"; allowed without asking: {tools}" if tools else "")
+    told = str(session["permission_mode"])
+    for key, word in (("allowed_tools", "allowed without asking"), ("denied_tools", "denied")):
+        if tools := ", ".join(session.get(key, ())):
+            told += f"; {word}: {tools}"
+    return told
 
 
 def _turns(session: dict[str, Any]) -> list[tuple[str, str]]:
     if session["kind"] != "headless":
         return []
-    cost = session["cost_usd"]
-    return [("turns", f"{session['turns']}" + (f", ${cost:.4f}" if cost is not None else ""))]
+    return [("turns", spent(session))]
 
 
 def _output(held: dict[str, Any]) -> str:

@@ -26,10 +26,19 @@ def top_options(parser: Parser) -> None:
         "instead of showing a live table, and work without a terminal."
     )
     parser.add_argument(
-        "-d", "--delay", type=duration, default=2.0, metavar="TIME", help="between two samples; 2s"
+        "-d",
+        "--delay",
+        type=duration,
+        default=2.0,
+        metavar="TIME",
+        help="between two samples; default: 2s",
     )
     parser.add_argument(
-        "-s", "--sort", default="cpu", metavar="KEY", help=f"by {', '.join(top_table.SORTS)}"
+        "-s",
+        "--sort",
+        default="cpu",
+        metavar="KEY",
+        help=f"by {', '.join(top_table.SORTS)}; default: cpu",
     )
     parser.add_argument("-r", "--reverse", action="store_true", help="in reverse order")
     parser.add_argument(

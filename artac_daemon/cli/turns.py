@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
+import select
 import sys
-import time
 from typing import Any
 
+from ..client import turns
+from ..client.steps import Ask
+from ..client.turns import MARGIN, new_uuid
 from ..model.errors import ArtacError, ErrorKind, TurnExit
-from .client import Client, ConnectionLost, NoDaemon, note, session_path, with_query
+from .client import PATIENCE, Call, Client, ConnectionLost, note, session_path, with_query
 from .escapes import harmless_text
 
-# One long poll; a command that waits longer asks again.
-_POLL = 300.0
-# What the daemon may take beyond the poll before it counts as not answering.
-_MARGIN = 30.0
+__all__ = ("await_turn", "exit_code", "hand_over", "new_uuid", "offset_of", "read_text", "tell")
+
 # How long a message whose fate is not known waits for the daemon before its sender is told so.
 _RETRY = 10.0
 
@@ -23,16 +23,8 @@ _EXITS = {
     "failed": TurnExit.FAILED,
     "interrupted": TurnExit.INTERRUPTED,
     "session-ended": TurnExit.SESSION_ENDED,
+    "cancelled": TurnExit.CANCELLED,
 }
-
-
-def new_uuid() -> str:
-    """A random UUID (version 4), without the import that the standard library's would be."""
-    raw = bytearray(os.urandom(16))
-    raw[6] = raw[6] & 0x0F | 0x40
-    raw[8] = raw[8] & 0x3F | 0x80
-    text = raw.hex()
-    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
 
 
 def read_text(given: str) -> str:
@@ -52,30 +44,26 @@ def hand_over(client: Client, reference: str, text: str, message_uuid: str) -> d
 
     ArtacError(UNAVAILABLE) when it stays unknown whether it was accepted.
     """
-    target = session_path(reference, "messages")
-    body = {"text": text, "uuid": message_uuid}
     try:
-        return client.post(target, body)
+        return client.carry_out(turns.hand_over(reference, text, message_uuid, _RETRY))
     except ConnectionLost as lost:
-        unknown = ArtacError(
+        raise ArtacError(
             ErrorKind.UNAVAILABLE,
             f"{lost.message}: whether the message was accepted is not known. It is safe to send it "
             f"again as the same one: artac send --uuid {message_uuid} {reference} TEXT",
-        )
-        client.outlast(unknown, _RETRY)
-    try:
-        return client.post(target, body)
-    except (ConnectionLost, NoDaemon):
-        raise unknown from None
+        ) from None
+    except ArtacError as error:
+        if error.kind is not ErrorKind.TIMEOUT:
+            raise
+        raise ArtacError(
+            ErrorKind.TIMEOUT,
+            f"{error.message}. To go on with it: artac send --uuid {message_uuid} {reference} TEXT",
+        ) from None
 
 
 def offset_of(client: Client, accepted: dict[str, Any]) -> int:
     """Where in the output to look for the turn of a message that was accepted."""
-    if not accepted.get("duplicate"):
-        return int(accepted["offset"])
-    # Accepted earlier, perhaps by another daemon: its turn may be anywhere in what is still there.
-    found = client.get(session_path(accepted["session"]))
-    return int(found["session"]["output"]["first"])
+    return client.carry_out(turns.offset_of(accepted, PATIENCE))
 
 
 def await_turn(
@@ -85,22 +73,46 @@ def await_turn(
 
     ArtacError(TIMEOUT) when it has no result within so many seconds; None waits for ever.
     """
-    deadline = None if seconds is None else time.monotonic() + seconds
-    target = session_path(session_id, "turns", message_uuid)
-    while True:
-        rest = _POLL if deadline is None else max(0.0, min(_POLL, deadline - time.monotonic()))
+    asks = _Asks(client.candidates, session_id)
+    asks.met = client.met
+    return asks.carry_out(turns.await_turn(session_id, message_uuid, offset, seconds, PATIENCE))
+
+
+class _Asks(Client):
+    """Tells, once, that the session waits for a permission: nothing else would say why."""
+
+    def __init__(self, candidates: list[str], session_id: str) -> None:
+        super().__init__(candidates)
+        self._id = session_id
+        self._told = False
+
+    def ask(self, request: Ask) -> dict[str, Any]:
+        call = self.begin(request.method, request.target, request.body, request.seconds)
+        if not self._told and not _ready(call):
+            self._watch(call, request.seconds or MARGIN)
+        return call.answer()
+
+    def _watch(self, call: Call, seconds: float) -> None:
+        query: dict[str, str | float] = {"for": "needs-permission", "wait": seconds - MARGIN}
+        target = with_query(session_path(self._id, "wait"), **query)
         try:
-            return client.get(with_query(target, offset=offset, wait=rest), rest + _MARGIN)
-        except (ConnectionLost, NoDaemon) as lost:
-            client.outlast(lost)
-        except ArtacError as error:
-            if error.kind is not ErrorKind.TIMEOUT:
-                raise
-        if deadline is not None and time.monotonic() >= deadline:
-            raise ArtacError(
-                ErrorKind.TIMEOUT,
-                f"no result within {seconds:g}s; the turn goes on: artac logs -f {session_id}",
-            )
+            watch = self.begin("GET", target, seconds=seconds)
+        except ArtacError:
+            return  # the call itself will tell
+        if select.select([call, watch], [], [], seconds)[0] != [watch]:
+            watch.abandon()
+            return
+        try:
+            waits = watch.answer()["session"]["state"] == "needs-permission"
+        except ArtacError:  # too many readers: it is only a word on the way
+            return
+        if waits:
+            self._told = True
+            note(f"it asks for a permission and waits: artac permissions {self._id}")
+
+
+def _ready(call: Call) -> bool:
+    return bool(select.select([call], [], [], 0)[0])
 
 
 def tell(turn: dict[str, Any], session_id: str) -> int:
@@ -111,7 +123,11 @@ def tell(turn: dict[str, Any], session_id: str) -> int:
             shown = harmless_text(text) if sys.stdout.isatty() else text
             print(shown, end="" if shown.endswith("\n") else "\n")
     elif outcome == "session-ended":
-        note(f"session {session_id} ended before a result, see `artac status {session_id}`")
+        never = turn.get("message") == "undelivered"
+        when = "Claude had begun with the message" if never else "a result"
+        note(f"session {session_id} ended before {when}, see `artac status {session_id}`")
+    elif outcome == "cancelled":
+        note("the message was cancelled before Claude had begun with it")
     else:
         note(f"the turn {'was interrupted' if outcome == 'interrupted' else 'failed'}"
              + (f": {text}" if text and outcome == "failed" else ""))  # fmt: skip

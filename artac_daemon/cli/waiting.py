@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import time
-from typing import Any
 
-from ..model.errors import ArtacError, ErrorKind, TurnExit
-from .client import Client, ConnectionLost, NoDaemon, note, session_path, with_query
+from ..client.waiting import reach
+from ..model.errors import TurnExit
+from .client import PATIENCE, Client, note
 from .options import add_json, duration
 from .rendering import ending, json_text
-
-_POLL = 300.0
-_MARGIN = 30.0
 
 
 def wait_options(parser: argparse.ArgumentParser) -> None:
@@ -25,12 +21,15 @@ def wait_options(parser: argparse.ArgumentParser) -> None:
         metavar="STATES",
         help="such as idle,needs-permission; default: ended",
     )
-    parser.add_argument("--timeout", type=duration, metavar="TIME", help="give up after that time")
+    parser.add_argument(
+        "--timeout", type=duration, metavar="TIME", help="give up after that time; default: never"
+    )
     add_json(parser)
 
 
 def wait(options: argparse.Namespace) -> int:
-    session = _reach(Client.of(options), options.session, options.states, options.timeout)
+    reached = reach(options.session, options.states, options.timeout, PATIENCE)
+    session = Client.of(options).carry_out(reached)
     end = session["end"]
     if options.json:
         print(json_text(session))
@@ -42,26 +41,3 @@ def wait(options: argparse.Namespace) -> int:
         note(f"session {session['id']} ended before it was {options.states}")
         return TurnExit.SESSION_ENDED
     return 0
-
-
-def _reach(client: Client, reference: str, states: str, seconds: float | None) -> dict[str, Any]:
-    deadline = None if seconds is None else time.monotonic() + seconds
-    while True:
-        rest = _POLL if deadline is None else max(0.0, min(_POLL, deadline - time.monotonic()))
-        target = with_query(session_path(reference, "wait"), **{"for": states}, wait=rest)
-        try:
-            found = client.get(target, rest + _MARGIN)
-        except (ConnectionLost, NoDaemon) as lost:
-            if isinstance(lost, NoDaemon) and not client.met:
-                raise
-            client.outlast(lost)
-            continue
-        session: dict[str, Any] = found["session"]
-        if found["reached"]:
-            return session
-        reference = session["id"]  # its name may be another's by the time of the next question
-        if deadline is not None and time.monotonic() >= deadline:
-            raise ArtacError(
-                ErrorKind.TIMEOUT,
-                f"session {reference} is {session['state']} after {seconds:g}s, not {states}",
-            )

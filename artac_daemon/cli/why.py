@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from . import rendering
+from . import follow, rendering
 from .client import Client, session_path, with_query
 from .escapes import Stripper, harmless
 from .options import add_json, count
@@ -84,16 +84,21 @@ def _section(title: str, lines: Iterable[str]) -> list[str]:
 
 
 def _output(client: Client, session: dict[str, Any], wanted: int) -> list[str]:
-    if session["kind"] == "headless":
-        from .logs import last_lines
+    from .logs import is_text, last_lines, tells_events
+
+    if session["kind"] == "adopted":
+        return []  # it goes where it always went
+    if tells_events(session):
         from .transcript import Transcript
 
         transcript = Transcript(rendering.colours())
         return list(last_lines(client, session, transcript, wanted)[1])
-    from .follow import tail
+    if is_text(session):
+        _, last = follow.tail(client, session["id"], "output", wanted)
+        return _plain(last.decode("utf-8", "replace").splitlines())
+    from . import terminal_logs
 
-    _, held = tail(client, session["id"], "output", wanted)
-    return Stripper().feed(held, final=True).splitlines()[-wanted:]
+    return terminal_logs.last_lines(client, session, wanted, rendering.colours(), tell=False)
 
 
 def _plain(lines: list[str]) -> list[str]:

@@ -9,6 +9,7 @@ import socket
 import struct
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 
 from ..model.errors import ArtacError, ErrorKind
 
@@ -36,9 +37,16 @@ class Peer:
 
     def __str__(self) -> str:
         try:
-            return f"{pwd.getpwuid(self.uid).pw_name} (uid {self.uid})"
+            name = _own_name() if self.uid == os.geteuid() else pwd.getpwuid(self.uid).pw_name
+            return f"{name} (uid {self.uid})"
         except KeyError:
             return f"uid {self.uid}"
+
+
+@cache
+def _own_name() -> str:
+    """The name of our account, which usermod and userdel leave alone while it has processes."""
+    return pwd.getpwuid(os.geteuid()).pw_name
 
 
 def peer_of(connection: socket.socket) -> Peer:

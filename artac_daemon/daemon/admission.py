@@ -61,7 +61,7 @@ class Admission:
         NotAdmitted when it cannot be now; ArtacError(LIMIT) when the queue has `longest` waiting
         or the time is over, (UNAVAILABLE) when the backend stops meanwhile.
         """
-        reason = self._reason()
+        reason = self.reason()
         if reason is None:
             yield
             return
@@ -87,7 +87,8 @@ class Admission:
                 self._starting = None
             self._change.tell()
 
-    def _reason(self) -> str | None:
+    def reason(self) -> str | None:
+        """Why nobody is let in at once now; None where somebody would be."""
         if self._waiting:
             first = self._judge() or "they are about to start"
             plural = "request is" if len(self._waiting) == 1 else "requests are"

@@ -15,7 +15,7 @@ from ..model.end import EndFacts
 from ..model.errors import ArtacError
 from ..model.reconcile import Action, Keeper, RecordFound, ScopeFound, Verb, reconcile
 from ..model.session import Kind, SessionSpec
-from . import adopting, moving
+from . import adopting, answering, lineage, moving
 from . import link as links
 from .placement import Places
 from .session import Session
@@ -81,6 +81,7 @@ async def take_up(sessions: Sessions, use_scopes: bool) -> Counts:
     for item in found.values():
         if item.link is not None and not _is_adopted(sessions, item):
             item.link.close()
+    lineage.connect(sessions.all())
     return Counts(
         adopted=counted[Verb.ADOPT] + counted[Verb.RECOVER],
         ended=counted[Verb.FINISH],
@@ -229,6 +230,7 @@ async def _for_record(action: Action, item: Found, sessions: Sessions) -> None:
     if action.verb in (Verb.ADOPT, Verb.RECOVER):
         spec = _corrected(spec, item, sessions)
     session = sessions.make(spec)
+    session.times = sessions.events.histories.claim(spec.id, spec.created_at)
     session.stop_request = stored.stop
     session.granted = stored.granted
     if action.verb in (Verb.ADOPT, Verb.RECOVER):
@@ -271,6 +273,7 @@ def _adopt(session: Session, item: Found, sessions: Sessions) -> None:
     keeper = item.hello.keeper if item.hello else item.stored.keeper
     assert keeper is not None
     cgroup = sessions.places.cgroup(session.spec.id, session.spec.placement, keeper.pid)
+    session.times.take_over()
     if item.link is None or item.hello is None:
         extra = session.about("unresponsive", MessageId.KEEPER_SILENT)
         log.warning("its keeper is alive and silent", extra=extra)
@@ -278,6 +281,8 @@ def _adopt(session: Session, item: Found, sessions: Sessions) -> None:
     else:
         session.attach(item.link, item.hello, cgroup)
         session.follow(from_last_state=True)
+        if session.claude_state.busy and session.spec.kind is Kind.HEADLESS:
+            sessions.in_background(answering.recall(session))
         if session.spec.kind is Kind.ADOPTED:
             sessions.in_background(adopting.resume(sessions, session))
         else:
@@ -285,6 +290,7 @@ def _adopt(session: Session, item: Found, sessions: Sessions) -> None:
         where = session.spec.placement.value
         extra = session.about("adopted", MessageId.ADOPTED)
         log.info("session adopted (%s)", where, extra=extra)
+    session.times.taken_up(time.time())
     sessions.events.adopted(session)
     sessions.look_after(session)
     if session.stop_request is not None:

@@ -17,7 +17,9 @@ from aiohttp import web
 from ..model.errors import ArtacError, ErrorKind, NotAdmitted
 from . import access
 from .access import Access
+from .declared import Declared
 from .metrics import Metrics
+from .restarting import Restarter
 from .sessions import Sessions
 
 log = logging.getLogger("artac.api")
@@ -46,6 +48,8 @@ class Context:
     doctor: Callable[[], Awaitable[list[dict[str, Any]]]]
     drain: Callable[[str], Awaitable[int]]
     metrics: Metrics
+    declared: Declared
+    restarter: Restarter
     api_gid: int | None = None
     readers: int = 0
     streams: set[asyncio.Task[Any]] = field(default_factory=set)
@@ -138,7 +142,11 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return web.Response(status=499)
     except Exception:
         log.exception("%s %s failed", request.method, request.path)
-        return failure(ArtacError(ErrorKind.FAILED, "the backend failed; its log says how"))
+        return failure(
+            ArtacError(
+                ErrorKind.FAILED, "the backend failed; its log says how: journalctl -t artacd"
+            )
+        )
 
 
 def bind(path: Path, api_gid: int | None) -> socket.socket:

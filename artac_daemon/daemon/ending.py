@@ -29,12 +29,14 @@ log = logging.getLogger("artac.session")
 # What `kill` leaves Claude to write down what it has.
 _FLUSH = 0.5
 _INTERRUPT_AGAIN = 1.0
+# A terminal's program may take Esc for something else than the end of a turn.
+_ESCAPING = 3.0
 
 
 async def stop(session: Session, store: Store, by: str, why: str, grace: float) -> End:
     """End it in order: the turn, the input, the process, the tree; each within the grace."""
     end = await _stop(session, store, by, why, grace)
-    await _left(session)
+    await left(session)
     return end
 
 
@@ -44,12 +46,21 @@ async def kill(session: Session, store: Store, by: str) -> End:
     await _try(session, session.request("signal", number=int(signal.SIGTERM)))
     await session.ended_within(_FLUSH)
     end = await _kill_tree(session)
-    await _left(session)
+    await left(session)
     return end
 
 
 async def _stop(session: Session, store: Store, by: str, why: str, grace: float) -> End:
     await _note(session, store, StopRequest(by, why, time.time(), _limit(session, why)))
+    if session.spec.kind is Kind.TERMINAL:
+        # SIGTERM alone loses the answer up to there, and 2.1.197 leaves its tools behind.
+        await _try(session, _quiet(session, min(grace, _ESCAPING)))
+    if session.spec.kind is Kind.PIPED:
+        # Its input is the program's: nothing is written there. SIGINT ends the turn and its tools.
+        await _try(session, session.request("close-input"))
+        await _try(session, session.request("signal", number=int(signal.SIGINT)))
+        if await session.ended_within(grace):
+            return _its_end(session)
     if session.spec.kind is Kind.HEADLESS:
         await _try(session, _quiet(session, grace))
         await _try(session, session.request("close-input"))
@@ -63,6 +74,11 @@ async def _stop(session: Session, store: Store, by: str, why: str, grace: float)
 
 def _limit(session: Session, why: str) -> float | None:
     """Of a stop by artac itself: the time after which it is to come."""
+    asked = session.stop_request
+    if asked is not None and asked.why == why:
+        return asked.limit_seconds
+    if why == "overdue":
+        return session.spec.turn_timeout
     if why != "timeout" or session.granted is None:
         return None
     return session.granted.limits.idle_timeout
@@ -81,10 +97,14 @@ async def _note(session: Session, store: Store, request: StopRequest) -> None:
     await session.begun()
     async with session.placing:  # from here on it is not moved any more
         if not session.live:
-            raise ArtacError(ErrorKind.NOT_RUNNING, f"session {session.spec.id} has ended already")
+            what = f"session {session.spec.id} has ended already{session.resumed_as}"
+            raise ArtacError(ErrorKind.NOT_RUNNING, what)
         extra = session.about("stop", MessageId.STOP_ASKED)
         log.info("stop asked by %s (%s)", request.by, request.why, extra=extra)
         session.tell("stop-asked", by=request.by, why=request.why)
+        earlier = session.stop_request
+        if earlier is not None and earlier.why == "kill" and request.why != "kill":
+            return  # what is asked beside or after a kill makes nothing milder of it
         session.stop_request = request
     try:
         # On disk first: a backend that dies here finishes the stop when it is back.
@@ -103,12 +123,12 @@ async def _quiet(session: Session, grace: float) -> None:
     interrupt a turn that is just about to start.
     """
     deadline = time.monotonic() + grace
-    while session.busy and session.live and (rest := deadline - time.monotonic()) > 0:
+    while session.claude_state.busy and session.live and (rest := deadline - time.monotonic()) > 0:
         for message_uuid in session.messages.take_unread():
             await session.control(stream.cancel, message_uuid, limit=rest)
         await session.interrupt(limit=rest)
         again = time.monotonic() + min(_INTERRUPT_AGAIN, rest)
-        while session.busy and session.live and (rest := again - time.monotonic()) > 0:
+        while session.claude_state.busy and session.live and (rest := again - time.monotonic()) > 0:
             await session.changed(rest)
 
 
@@ -132,7 +152,7 @@ async def abandon(session: Session) -> None:
     """Make sure that nothing is left of a start that failed, whatever had come up of it."""
     if session.live:
         _kill_with_keeper(session)
-        await _left(session)
+        await left(session)
 
 
 def _kill_with_keeper(session: Session) -> None:
@@ -146,7 +166,7 @@ def _kill_with_keeper(session: Session) -> None:
             _kill(pid)
 
 
-async def _left(session: Session) -> None:
+async def left(session: Session) -> None:
     """Wait until the keeper, the last of a session, is gone: it leaves just after the end."""
     keeper = session.keeper
     if keeper is None or not processes.is_alive(keeper):

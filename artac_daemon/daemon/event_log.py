@@ -19,6 +19,7 @@ from ..model.end import EndFacts, verdict
 from ..model.session import Placement
 from .event_file import LIMIT, EventFile
 from .session import Session
+from .state_times import Histories
 
 log = logging.getLogger("artac.events")
 
@@ -35,6 +36,12 @@ class Tally:
     failed_starts: int = 0
     ends: Counter[str] = field(default_factory=Counter)  # by reason
     stops: Counter[str] = field(default_factory=Counter)  # by why: stop, kill, drain
+    state_seconds: dict[str, float] = field(default_factory=dict)  # of ended ones, by state
+
+    def add_times(self, session: Session) -> None:
+        """A session runs no more: what was measured of it stays counted."""
+        for state, seconds in session.times.measured(time.time()).items():
+            self.state_seconds[state] = self.state_seconds.get(state, 0.0) + seconds
 
 
 @dataclass
@@ -52,6 +59,7 @@ class EventLog:
         self.file = EventFile(path, self._checkpoint, limit)
         self.tally = Tally()
         self.starts = 0  # of backends over this state directory, this one among them
+        self.histories = Histories()
         self._told: dict[str, _Told] = {}
         self._announced: set[str] = set()  # started or adopted by this backend
         self._untold: list[Session] = []  # ended while nothing could be written
@@ -193,6 +201,7 @@ class EventLog:
     def _take_in(self, record: dict[str, Any]) -> None:
         event, session_id = record["event"], str(record.get("session"))
         try:
+            self.histories.take(record)
             if event == "backend-started":
                 self.starts = int(record["starts"])
             elif event == "started":

@@ -51,8 +51,9 @@ _DOING = {
     State.STARTING: "it has not ended: Claude is starting",
     State.WORKING: "it has not ended: Claude is at work on a turn",
     State.NEEDS_PERMISSION: "it has not ended: Claude waits for somebody to permit a tool",
+    State.RETRYING: "it has not ended: the model's API fails, and Claude asks it again",
     State.IDLE: "it has not ended: Claude is idle and waits for a message",
-    State.RUNNING: "it has not ended: its program runs in its terminal",
+    State.RUNNING: "it has not ended: its program runs, and does not tell what it does",
     State.STOPPING: "it has not ended yet: it is being stopped",
     State.UNRESPONSIVE: "it has not ended: its keeper is alive and does not answer",
 }
@@ -126,10 +127,13 @@ def _keeper(facts: EndFacts) -> str:
     return "; ".join(said)
 
 
+_OF_A_ONE_SHOT = {"done": "its one turn was over", "overdue": "turn_timeout"}
+
+
 def _asked(stop: StopRequest | None) -> Evidence:
     if stop is None:
         return Evidence("asked", "nobody asked artac to end it")
-    how = stop.why
+    how = _OF_A_ONE_SHOT.get(stop.why, stop.why)
     if stop.limit_seconds is not None:
         how += f" of {format_duration(stop.limit_seconds)}"
     return Evidence("asked", f"{stop.by} asked for it ({how}) at {_moment(stop.at)}")

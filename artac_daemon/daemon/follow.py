@@ -30,6 +30,7 @@ class Follower:
         self._loop = asyncio.get_running_loop()
         self._scheduled = False
         self._size = self._waited = 0
+        self._retrying = False
         self._watch = watch
         self._remove: Callable[[], None] = lambda: None
 
@@ -39,8 +40,8 @@ class Follower:
         self._remove = self._watch.add(self._path, self._schedule)
         self._schedule()
 
-    def start_at_last_state(self) -> None:
-        """Take up a session in the middle: from the last state that it told."""
+    def start_at_last_state(self, at_most: int | None = None) -> None:
+        """Take up a session in the middle: from the last state that it told, or from before it."""
         found = extent(self._path)
         window = _TAIL
         while True:
@@ -48,7 +49,7 @@ class Follower:
             if offset == found.first or _tells_state(self._path, offset):
                 break
             window *= 8
-        self.start(offset)
+        self.start(offset if at_most is None else max(found.first, min(offset, at_most)))
         self.catch_up()
 
     def catch_up(self) -> None:
@@ -104,7 +105,10 @@ class Follower:
         assert self._reader is not None
         for offset, line in self._reader.lines():
             seen = stream.read(line)
+            if self._retrying and stream.is_piece(line):
+                seen = stream.GOES_ON
             if seen is not stream.NOTHING:
+                self._retrying = seen.retry is not None
                 self._on_seen(seen, offset)
                 if self._reader is None:  # closed by what it told
                     return False
@@ -125,4 +129,9 @@ def _tells_state(path: Path, offset: int) -> bool:
 
 
 def _is_telling(seen: stream.Seen) -> bool:
-    return seen.state is not None or seen.result is not None or seen.initialized
+    return (
+        seen.state is not None
+        or seen.result is not None
+        or seen.initialized
+        or seen.retry is not None
+    )

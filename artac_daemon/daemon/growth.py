@@ -24,6 +24,10 @@ class Growth:
             return
         self._grown.clear()
 
+    def poke(self) -> None:
+        """End the wait for another reason."""
+        self._grown.set()
+
     def close(self) -> None:
         self._remove()
         self._remove_end()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -10,21 +11,30 @@ from aiohttp import web
 
 from ..claude import stream
 from ..model.errors import ArtacError, ErrorKind
-from ..model.session import State
+from ..model.session import Kind, State
 from . import (
     adopting,
+    answering,
+    attaching,
     consumption,
+    declared_api,
+    departure,
     ending,
+    fields,
     metrics_page,
     moving,
+    piping,
     processes,
     reaping,
     requests,
+    resuming,
+    sending,
     streams,
+    typist,
     views,
 )
 from .access import Access
-from .api import Route, answer, body, by, context
+from .api import Route, answer, body, by, context, peer
 from .lines import extent
 from .session import Session
 from .turns import turn
@@ -48,9 +58,9 @@ async def doctor(request: web.Request) -> web.StreamResponse:
 
 
 async def list_sessions(request: web.Request) -> web.StreamResponse:
-    query = requests.query(request.query, ("all",))
+    query = fields.query(request.query, ("all",))
     sessions = context(request).sessions
-    ended_too = requests.flag("all", query.get("all", "0"))
+    ended_too = fields.flag("all", query.get("all", "0"))
     shown = sessions.all() if ended_too else sessions.live()
     return answer({"sessions": [views.brief(session) for session in shown]})
 
@@ -61,7 +71,39 @@ async def run(request: web.Request) -> web.StreamResponse:
         wanted, by(request), partial(streams.while_connected, request)
     )
     prompt = {"uuid": wanted.prompt_uuid, "offset": 0} if wanted.prompt is not None else None
-    return answer({"session": views.brief(session), "prompt": prompt}, status=201)
+    content = {"session": views.brief(session), "prompt": prompt}
+    return answer({**content, "will_ask": views.will_ask(session)}, status=201)
+
+
+async def resume(request: web.Request) -> web.StreamResponse:
+    wanted = requests.resume(await body(request))
+    resumed = await resuming.resume(
+        context(request).sessions,
+        _session(request),
+        wanted,
+        by(request),
+        partial(streams.while_connected, request),
+    )
+    session = resumed.session
+    content = {"session": views.brief(session), "resumed": resumed.before.spec.id}
+    told = {
+        "interrupted": session.succession.interrupted,
+        "anew": session.succession.anew,
+        "handed_down": resumed.handed_down,
+    }
+    return answer({**content, **told, "will_ask": views.will_ask(session)}, status=201)
+
+
+async def change_restarts(request: web.Request) -> web.StreamResponse:
+    policy = requests.restart(await body(request))
+    session = _session(request)
+    theirs = {Kind.ADOPTED: "was adopted", Kind.PIPED: "belongs to its program"}
+    if policy and (why := theirs.get(session.spec.kind)):
+        what = f"session {session.spec.id} {why}: artac cannot resume it"
+        raise ArtacError(ErrorKind.CONFLICT, what)
+    async with session.placing:  # its record is written once more where it is moved
+        context(request).restarter.change(session, policy)
+    return answer({"session": await _full(request, session)})
 
 
 async def show(request: web.Request) -> web.StreamResponse:
@@ -69,8 +111,8 @@ async def show(request: web.Request) -> web.StreamResponse:
 
 
 async def why(request: web.Request) -> web.StreamResponse:
-    query = requests.query(request.query, ("lines",))
-    wanted = requests.offset("lines", query.get("lines", "10"))
+    query = fields.query(request.query, ("lines",))
+    wanted = fields.offset("lines", query.get("lines", "10"))
     if not 0 <= wanted <= _MOST_LINES:
         raise ArtacError(ErrorKind.USAGE, f"lines must be from 0 to {_MOST_LINES}")
     try:
@@ -89,17 +131,17 @@ async def why(request: web.Request) -> web.StreamResponse:
 
 
 async def remove(request: web.Request) -> web.StreamResponse:
-    query = requests.query(request.query, ("force",))
+    query = fields.query(request.query, ("force",))
     session = _session(request)
-    if session.live and requests.flag("force", query.get("force", "0")):
+    if session.live and fields.flag("force", query.get("force", "0")):
         await ending.kill(session, context(request).sessions.store, by(request))
     await context(request).sessions.remove(session)
     return answer({"removed": [session.spec.id]})
 
 
 async def prune(request: web.Request) -> web.StreamResponse:
-    query = requests.query(request.query, ("keep",))
-    keep = requests.offset("keep", query.get("keep", "0"))
+    query = fields.query(request.query, ("keep",))
+    keep = fields.offset("keep", query.get("keep", "0"))
     if keep < 0:
         raise ArtacError(ErrorKind.USAGE, "keep must not be negative")
     return answer({"removed": await context(request).sessions.prune(keep)})
@@ -108,20 +150,43 @@ async def prune(request: web.Request) -> web.StreamResponse:
 async def send(request: web.Request) -> web.StreamResponse:
     text, chosen = requests.message(await body(request))
     session = _session(request)
-    accepted = await session.send(text, chosen or stream.new_uuid())
+    message_uuid = chosen or stream.new_uuid()
+    if session.spec.kind is Kind.TERMINAL:
+        accepted = await typist.send(session, text, message_uuid)
+    else:
+        accepted = await sending.send(session, text, message_uuid, by(request))
     return answer({**accepted, "session": session.spec.id}, status=202)
 
 
-async def show_turn(request: web.Request) -> web.StreamResponse:
-    query = requests.query(request.query, ("offset", "wait"))
+async def list_messages(request: web.Request) -> web.StreamResponse:
+    query = fields.query(request.query, ("all",))
+    everything = fields.flag("all", query.get("all", "0"))
+    return answer({"messages": sending.listed(_session(request), everything)})
+
+
+async def show_message(request: web.Request) -> web.StreamResponse:
+    message_uuid = fields.message_uuid("uuid", request.match_info["uuid"])
+    return answer({"message": sending.show(_session(request), message_uuid)})
+
+
+async def cancel_message(request: web.Request) -> web.StreamResponse:
+    message_uuid = fields.message_uuid("uuid", request.match_info["uuid"])
     session = _session(request)
-    message_uuid = requests.message_uuid("uuid", request.match_info["uuid"])
-    seconds = min(_LONGEST_WAIT, requests.seconds("wait", query.get("wait", "0")))
-    offset = session.messages.accepted_at(message_uuid)
+    cancelled = await sending.cancel(session, message_uuid, by(request))
+    return answer({"message": sending.view(session, cancelled)})
+
+
+async def show_turn(request: web.Request) -> web.StreamResponse:
+    query = fields.query(request.query, ("offset", "wait"))
+    session = _session(request)
+    message_uuid = fields.message_uuid("uuid", request.match_info["uuid"])
+    typist.refuse_turns(session)
+    seconds = min(_LONGEST_WAIT, fields.seconds("wait", query.get("wait", "0")))
+    known = session.messages.find(message_uuid)
+    offset = known.offset if known is not None else extent(session.output).first
     if "offset" in query:
-        offset = requests.offset("offset", query["offset"])
-    elif offset is None:
-        offset = extent(session.output).first
+        asked = fields.offset("offset", query["offset"])
+        offset = asked if known is None else min(asked, offset)
     async with streams.reader_slot(request):
         found = await streams.while_connected(
             request, turn(session, message_uuid, max(0, offset), seconds)
@@ -130,8 +195,10 @@ async def show_turn(request: web.Request) -> web.StreamResponse:
         {
             "uuid": found.uuid,
             "outcome": found.outcome,
+            "message": found.message,
             "text": found.text,
             "cost_usd": found.cost_usd,
+            "denied": list(found.denied),
             "offset": found.offset,
         }
     )
@@ -143,11 +210,26 @@ async def interrupt(request: web.Request) -> web.StreamResponse:
     return answer({"session": views.brief(session)})
 
 
+async def list_permissions(request: web.Request) -> web.StreamResponse:
+    query = fields.query(request.query, ("session", "all"))
+    sessions = context(request).sessions
+    everything = fields.flag("all", query.get("all", "0"))
+    looked_at = [sessions.find(query["session"])] if "session" in query else sessions.live()
+    return answer({"permissions": await answering.listed(looked_at, everything)})
+
+
+async def answer_permission(request: web.Request) -> web.StreamResponse:
+    reply = requests.permission(await body(request))
+    session, asked = _session(request), request.match_info["request"]
+    entry = await answering.answer(session, asked, reply, by(request))
+    return answer({"permission": answering.view(session, entry)})
+
+
 async def stop(request: web.Request) -> web.StreamResponse:
-    query = requests.query(request.query, ("grace",))
+    query = fields.query(request.query, ("grace",))
     session = _session(request)
     configured = context(request).sessions.settings.stop_grace
-    grace = requests.seconds("grace", query["grace"]) if "grace" in query else configured
+    grace = fields.seconds("grace", query["grace"]) if "grace" in query else configured
     await ending.stop(session, context(request).sessions.store, by(request), "stop", grace)
     return answer({"session": views.brief(session)})
 
@@ -172,6 +254,45 @@ async def persist(request: web.Request) -> web.StreamResponse:
     return answer({"moved": moved, "session": views.brief(session)})
 
 
+async def attach(request: web.Request) -> web.StreamResponse:
+    asked = requests.attach(await body(request))
+    session = _session(request)
+    early = request.headers.get(attaching.REPLY) == attaching.KEEPER
+    with await attaching.attach(session, asked, by(request), early) as keeper:
+        attaching.hand_over(request, session, keeper, early)
+    # It has its answer. aiohttp is to close the connection and not to write one of its own.
+    raise ConnectionResetError
+
+
+async def pipe(request: web.Request) -> web.StreamResponse:
+    asked, sessions = requests.pipe(await body(request)), context(request).sessions
+    session = piping.returns(asked, sessions.find)
+    new = session is None
+    if session is None:
+        same_account = peer(request).uid == os.geteuid()
+        wanted = piping.launch(asked, same_account)
+        piping.check_conversation(sessions.live(), wanted)
+        session = await sessions.run(wanted, by(request), partial(streams.while_connected, request))
+    try:
+        granted = await piping.connect(session, asked, by(request))
+        with granted.keeper:
+            piping.hand_over(request, session, granted)
+    except BaseException:
+        if new and session.live:  # nobody will ever speak to it
+            await ending.kill(session, sessions.store, "artac")
+        raise
+    # As with `attach`.
+    raise ConnectionResetError
+
+
+async def show_screen(request: web.Request) -> web.StreamResponse:
+    return answer({"screen": await attaching.screen(_session(request))})
+
+
+async def show_sizes(request: web.Request) -> web.StreamResponse:
+    return answer({"sizes": attaching.sizes(_session(request))})
+
+
 async def adopt(request: web.Request) -> web.StreamResponse:
     pid, name = requests.adoption(await body(request))
     adopted = await adopting.adopt(context(request).sessions, pid, name, by(request))
@@ -179,20 +300,22 @@ async def adopt(request: web.Request) -> web.StreamResponse:
 
 
 async def wait(request: web.Request) -> web.StreamResponse:
-    query = requests.query(request.query, ("for", "wait"))
+    query = fields.query(request.query, ("for", "wait", "gone"))
     session = _session(request)
-    states = requests.states("for", query.get("for", State.ENDED.value))
-    seconds = min(_LONGEST_WAIT, requests.seconds("wait", query.get("wait", "0")))
+    states = fields.states("for", query.get("for", State.ENDED.value))
+    gone = fields.flag("gone", query.get("gone", "0"))
+    seconds = min(_LONGEST_WAIT, fields.seconds("wait", query.get("wait", "0")))
+    until = departure.gone(session, states, seconds) if gone else session.wait_for(states, seconds)
     async with streams.reader_slot(request):
-        reached = await streams.while_connected(request, session.wait_for(states, seconds))
+        reached = await streams.while_connected(request, until)
     return answer({"reached": reached, "session": views.brief(session)})
 
 
 async def list_processes(request: web.Request) -> web.StreamResponse:
-    query = requests.query(request.query, ("session", "foreign", "pss"))
+    query = fields.query(request.query, ("session", "foreign", "pss"))
     sessions = context(request).sessions
-    foreign = requests.flag("foreign", query.get("foreign", "1"))
-    pss = requests.flag("pss", query.get("pss", "0"))
+    foreign = fields.flag("foreign", query.get("foreign", "1"))
+    pss = fields.flag("pss", query.get("pss", "0"))
     only = sessions.find(query["session"]) if "session" in query else None
     return answer(await processes.view(sessions, only, foreign, pss))
 
@@ -227,7 +350,10 @@ def _session(request: web.Request) -> Session:
 
 _ONE = "/v1/sessions/{ref}"
 
+# aiohttp before 3.9 tries them one after the other: first what somebody waits for at a terminal.
 ROUTES = (
+    Route("POST", _ONE + "/attach", Access.USE, attach),
+    Route("POST", "/v1/pipe", Access.USE, pipe),
     Route("GET", "/metrics", Access.USE, metrics_page.metrics),
     Route("GET", "/v1/health", Access.USE, health),
     Route("GET", "/v1/config", Access.USE, config),
@@ -240,16 +366,28 @@ ROUTES = (
     Route("GET", "/v1/events", Access.USE, streams.life),
     Route("GET", "/v1/sessions", Access.USE, list_sessions),
     Route("POST", "/v1/sessions", Access.USE, run),
+    Route("GET", "/v1/declared", Access.USE, declared_api.list_declared),
+    Route("PUT", "/v1/declared/{name}", Access.USE, declared_api.save),
+    Route("POST", "/v1/declared/{name}/start", Access.USE, declared_api.start),
     Route("GET", _ONE, Access.USE, show),
     Route("GET", _ONE + "/why", Access.USE, why),
     Route("DELETE", _ONE, Access.USE, remove),
+    Route("POST", _ONE + "/resume", Access.USE, resume),
+    Route("POST", _ONE + "/restarts", Access.USE, change_restarts),
     Route("POST", _ONE + "/messages", Access.USE, send),
+    Route("GET", _ONE + "/messages", Access.USE, list_messages),
+    Route("GET", _ONE + "/messages/{uuid}", Access.USE, show_message),
+    Route("DELETE", _ONE + "/messages/{uuid}", Access.USE, cancel_message),
     Route("GET", _ONE + "/turns/{uuid}", Access.USE, show_turn),
     Route("POST", _ONE + "/interrupt", Access.USE, interrupt),
+    Route("GET", "/v1/permissions", Access.USE, list_permissions),
+    Route("POST", _ONE + "/permissions/{request}", Access.USE, answer_permission),
     Route("POST", _ONE + "/stop", Access.USE, stop),
     Route("POST", _ONE + "/kill", Access.USE, kill),
     Route("POST", _ONE + "/limits", Access.USE, limit),
     Route("POST", _ONE + "/persist", Access.USE, persist),
+    Route("GET", _ONE + "/screen", Access.USE, show_screen),
+    Route("GET", _ONE + "/sizes", Access.USE, show_sizes),
     Route("POST", "/v1/adopt", Access.USE, adopt),
     Route("GET", _ONE + "/wait", Access.USE, wait),
     Route("GET", _ONE + "/output", Access.USE, streams.output),

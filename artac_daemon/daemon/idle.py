@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from ..model.session import State
 from .session import Session
 
-# A terminal's program does not tell what it does: there, what counts is its screen.
+# Where a program does not tell what it does, what counts is its screen.
 _QUIET = (State.IDLE, State.RUNNING)
 
 
@@ -25,7 +25,8 @@ async def end_when_idle(session: Session, end: Callable[[], Awaitable[None]]) ->
     while session.live:
         limit, rest = timeout_of(session), None
         if limit is not None and session.state in _QUIET:
-            # Every turn writes something, and so does a backend's absence not count as rest.
+            # Every turn writes something, so a backend's absence does not count as rest; and what
+            # a person types on a terminal is drawn, which Claude's idle screen by itself is not.
             rest = _last_output(session) + limit - time.time()
             if rest <= 0:
                 await end()

@@ -13,8 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..claude import command
-from ..host import cgroups, configuration, directories, processes, scopes
+from ..claude import command, conversation
+from ..host import (
+    cgroups,
+    configuration,
+    conversation_locks,
+    directories,
+    processes,
+    scopes,
+)
 from ..host.inotify import GrowthWatch
 from ..host.journal import explained, set_level
 from ..host.message_ids import MessageId
@@ -24,18 +31,21 @@ from ..model import settings_view
 from ..model.errors import ArtacError, ErrorKind
 from ..model.settings import PlacementPolicy, changed
 from . import access, adoption, api, metrics_page
+from .declared import Declared
 from .handlers import ROUTES
 from .limiting import Limiting
 from .metrics import Metrics
+from .notifications import Notifications
 from .placement import Places
+from .restarting import Restarter
 from .sessions import Sessions
 
 log = logging.getLogger("artac")
 
 # logind starts a lingering account's manager soon after boot; a start waits for it this long.
 _MANAGER_LIMIT = 20.0
-# How long systemd may take to tell whether the machine is going down.
-_HOST_LIMIT = 3.0
+# How long systemd may take to tell whether the machine is going down; it is busy when it does.
+_HOST_LIMIT = 10.0
 # How often more time is asked for while a drain is under way, and how much (seconds).
 _EXTEND_EVERY, _EXTEND_BY = 5.0, 30.0
 
@@ -79,26 +89,37 @@ class Backend:
             self._sessions.open_files = processes.raise_open_files()
             self._sessions.on_count = self._tell_status
             self._sessions.need_user_manager = self._get_ready_for_scopes
+            self._declared = Declared(self._sessions, lambda: self._loaded.declared)
             self._metrics = Metrics(self._sessions)
+            self._notifications = Notifications(self._store.root, self._sessions.events.file)
+            self._restarter = Restarter(self._sessions)
             self._apply()
             self._sessions.events.open()
+            self._notifications.open()
             await self._limiting.bound_all(settings)
             await self._limiting.warn_of_missing(self._sessions.placement())
             counts = await adoption.take_up(self._sessions, use_scopes)
             self._sessions.events.catch_up(self._sessions.all(), self._store.ids())
+            await asyncio.to_thread(self._sweep_locks)
+            self._restarter.begin()
             server = await self._open_api(api_gid, scraped)
             try:
-                self._announce(counts)
+                # Before READY=1: who has read that may ask for a reload, and SIGHUP would end it.
                 loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
+                self._announce(counts)
                 self._keep_watchdog()
+                self._declared.come_up()
                 await self._stopping.wait()
             finally:
                 self._notifier.stopping("stopping")
                 self._sessions.admission.close()  # who waits is still answered
+                await self._declared.close()
+                await self._restarter.close()
                 self._sessions.events.write("backend-stopping")
                 await server.stop()
                 await self._scraped.stop()
                 await self._leave()
+                await self._notifications.close()
                 self._sessions.events.close()
         finally:
             growth.close()
@@ -170,6 +191,8 @@ class Backend:
             doctor=self._examine,
             drain=self._drain,
             metrics=self._metrics,
+            declared=self._declared,
+            restarter=self._restarter,
             api_gid=api_gid,
         )
         server = api.Server(api.application(ROUTES, context, settings.max_request), context)
@@ -202,6 +225,12 @@ class Backend:
         except ArtacError as error:
             log.warning("%s", error.message, extra=explained(MessageId.NO_CLAUDE))
         self._notifier.ready(self._status())
+
+    def _sweep_locks(self) -> None:
+        environ = {**os.environ, **self._loaded.session_environment}
+        config = conversation.config_directory(environ, os.getcwd())
+        if config:
+            conversation_locks.sweep(conversation.lock_directory(config))
 
     def _keep_watchdog(self) -> None:
         interval = watchdog_interval()
@@ -251,12 +280,18 @@ class Backend:
 
     async def _examine(self) -> list[dict[str, Any]]:
         from ..host import doctor  # asked for seldom: its imports stay out of a quiet backend
+        from .first_run import checked
 
+        settings = self._loaded.resolved.settings
         checks = await doctor.examine(
-            self._loaded.resolved.settings,
+            settings,
             os.environ,
             self._loaded.session_environment,
             self._loaded.session_places,
+            [
+                await asyncio.to_thread(checked, settings, self._loaded.session_environment),
+                await self._declared.examined(),
+            ],
         )
         return [check.to_json() for check in checks]
 
@@ -265,6 +300,7 @@ class Backend:
         self._sessions.settings = settings
         self._sessions.session_environment = self._loaded.session_environment
         self._sessions.admission.look_again()
+        self._notifications.apply(settings)
         set_level(settings.log_level.value)
         for warning in self._loaded.warnings:
             log.warning("%s", warning)
@@ -290,6 +326,7 @@ class Backend:
             use_scopes = new.persist_claude_sessions and not self._embedded
             await self._limiting.bound_all(new, use_scopes)
             log.info("configuration read again; changed: %s", ", ".join(live) or "nothing")
+            await self._declared.check()
             if restart:
                 log.warning("counts only after a restart: %s", ", ".join(restart))
         except ArtacError as error:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..host import cgroups, limits, scopes, usage
+from ..host import cgroups, limits, scopes, shedding, usage
 from ..host.message_ids import MessageId
 from ..host.store import Store
 from ..model.errors import ArtacError, ErrorKind
@@ -100,7 +101,8 @@ class Limiting:
     ) -> Granted:
         """Change limits of a running session, all of them or none; on disk when this returns."""
         if not session.live:
-            raise ArtacError(ErrorKind.NOT_RUNNING, f"session {session.spec.id} has ended")
+            what = f"session {session.spec.id} has ended{session.resumed_as}"
+            raise ArtacError(ErrorKind.NOT_RUNNING, what)
         if "idle_timeout" in changes and session.spec.kind is Kind.ADOPTED:
             what = f"session {session.spec.id} is adopted: nobody can tell when it is idle"
             raise ArtacError(ErrorKind.CONFLICT, what)
@@ -118,6 +120,8 @@ class Limiting:
         if not force:
             _check_room(session, changes)
         try:
+            if force:
+                await _make_room(session, changes)
             await self._enforce(session, changes, new.limits)
             store.write_limits(session.spec.id, new)
         except (ArtacError, OSError) as error:
@@ -154,6 +158,33 @@ def grant(settings: Settings, asked: Mapping[str, Any]) -> Granted:
     return Granted(replace(for_each(settings), **asked), frozenset(asked))
 
 
+async def _make_room(session: Session, changes: Mapping[str, Any]) -> None:
+    """Bring the use below a bound that is about to come into effect; Claude is not hit for it."""
+    directory, asked = session.cgroup, changes.get("memory_max")
+    bound = None if asked is None else limits.bytes_of(asked)
+    if directory is None or bound is None:
+        return
+    kept = [process.pid for process in (session.keeper, session.claude) if process is not None]
+    needed = sum(map(shedding.own_memory, kept))
+    if needed > bound:
+        raise ArtacError(
+            ErrorKind.CONFLICT,
+            f"Claude and its keeper alone have {needed >> 20}M in session {session.spec.id}: with "
+            f"memory_max={bound >> 20}M they could not live (artac kill ends it)",
+        )
+    try:
+        killed = await asyncio.to_thread(shedding.shed, directory, bound, frozenset(kept))
+    except OSError as error:
+        if not directory.exists():
+            what = f"session {session.spec.id} has ended"
+            raise ArtacError(ErrorKind.NOT_RUNNING, what) from None
+        what = f"the kernel refused to bound memory: {error.strerror}"
+        raise ArtacError(ErrorKind.FAILED, what) from None
+    for one in killed:
+        what = f"killed {one.name} (pid {one.pid}, {one.memory >> 20}M) for memory_max"
+        log.warning("%s=%dM", what, bound >> 20, extra=session.about("limits"))
+
+
 def _check_room(session: Session, changes: Mapping[str, Any]) -> None:
     """A bound below what is in use would not be met by waiting: the kernel kills for it at once."""
     if "memory_max" not in changes or session.cgroup is None:
@@ -164,5 +195,5 @@ def _check_room(session: Session, changes: Mapping[str, Any]) -> None:
         raise ArtacError(
             ErrorKind.CONFLICT,
             f"session {session.spec.id} uses {used >> 20}M: with memory_max={bound >> 20}M the "
-            "kernel would kill processes of it; --force does it all the same",
+            "kernel would kill processes of it; --force ends the largest of them, but for Claude",
         )

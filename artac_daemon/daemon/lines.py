@@ -83,8 +83,9 @@ class LineReader:
     passed over, so what comes is always a line that Claude wrote.
     """
 
-    def __init__(self, path: Path, offset: int) -> None:
+    def __init__(self, path: Path, offset: int, max_line: int = MAX_LINE) -> None:
         self._reader = OutputReader(path, offset)
+        self._max_line = max_line
         self._rest = bytearray()
         self.more = False  # whether the last `lines` read anything
         # A position behind a line's end, as handed out before, is where a line starts.
@@ -123,7 +124,7 @@ class LineReader:
             self._cut = False
             start = end + 1
         del self._rest[:start]
-        if len(self._rest) > MAX_LINE:
+        if len(self._rest) > self._max_line:
             self.offset += len(self._rest)
             self._rest.clear()
             self._cut = True

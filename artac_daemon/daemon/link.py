@@ -13,6 +13,7 @@ from typing import Any
 
 from ..keeper.wire import PROTOCOL, SOCKET, Decoder, WireError, encode
 from ..model.errors import ArtacError, ErrorKind
+from ..model.refusals import refusal
 from ..model.session import Identity
 
 # What may wait for a keeper that is stopped or stuck (bytes).
@@ -158,20 +159,11 @@ class Link(asyncio.Protocol):
         self._hello.set_result(hello)
 
 
-_REFUSALS = {
-    "ended": (ErrorKind.NOT_RUNNING, "the session has ended"),
-    "closed": (ErrorKind.NOT_RUNNING, "the session's input is closed, it is ending"),
-    "full": (ErrorKind.LIMIT, "the session is not reading its input, too much is waiting already"),
-}
-
-
 def _settle(reply: asyncio.Future[dict[str, Any]], message: dict[str, Any]) -> None:
-    error = message.get("error")
-    if error is None:
+    if message.get("error") is None:
         reply.set_result(message)
-        return
-    unknown = (ErrorKind.FAILED, f"its keeper refused: {error} {message.get('detail', '')}".strip())
-    reply.set_exception(ArtacError(*_REFUSALS.get(str(error), unknown)))
+    else:
+        reply.set_exception(refusal(message))
 
 
 async def over(peer: socket.socket) -> Link:
@@ -183,6 +175,15 @@ async def over(peer: socket.socket) -> Link:
 
 async def connect(directory: Path) -> tuple[Link, int]:
     """A link to the keeper of a session directory, and the pid that listens there.
+
+    OSError when nobody listens.
+    """
+    peer, pid = dial(directory)
+    return await over(peer), pid
+
+
+def dial(directory: Path) -> tuple[socket.socket, int]:
+    """A connection to the keeper of a session directory, and the pid that listens there.
 
     OSError when nobody listens. The path goes through a directory descriptor because a socket's
     may have 108 bytes only, however deep the state directory lies.
@@ -197,4 +198,4 @@ async def connect(directory: Path) -> tuple[Link, int]:
         raise
     finally:
         os.close(place)
-    return await over(peer), int(struct.unpack("iII", credentials)[0])
+    return peer, int(struct.unpack("iII", credentials)[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,9 @@ from .lifecycle import Backend, Load, load_with
 from .options import parser
 
 log = logging.getLogger("artac")
+
+# How many more objects there have to be before garbage is looked for; 700 by default.
+_COLLECT_AFTER = 10_000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,6 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _serve(loaded: configuration.Loaded, load: Load) -> int:
+    # What is loaded by now stays. Every request leaves some garbage, and by default one in a few
+    # would wait until all of it was looked through.
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER, 20, 20)
     await Backend(loaded, load).serve()
     return 0
 

@@ -57,6 +57,7 @@ class Metrics:
         families = [
             *self._backend(readers),
             *_sessions(live, len(self._sessions.all()) - len(live)),
+            _states(live, self._sessions.events.tally),
             *_life(self._sessions.events.tally),
         ]
         # Some ten files and lines for each session: in a thread, so that nobody waits for them.
@@ -97,7 +98,26 @@ def _sessions(live: Sequence[Session], ended: int) -> list[Family]:
             sessions.add(number, state=state.value, placement=placement.value)
     kept = Family("artac_sessions_kept", Type.GAUGE, "Ended sessions that are not removed yet.")
     kept.add(ended)
-    return [sessions, kept]
+    waiting = Family(
+        "artac_permission_requests", Type.GAUGE, "Permission requests that wait for an answer."
+    )
+    waiting.add(sum(len(session.permissions.waiting()) for session in live))
+    return [sessions, kept, waiting]
+
+
+def _states(live: Sequence[Session], tally: Tally) -> Family:
+    family = Family(
+        "artac_state_seconds_total",
+        Type.COUNTER,
+        f"Time of all sessions in each state, as seen {_SINCE}.",
+    )
+    seconds = Counter[str]()
+    now = time.time()
+    for counted in (tally.state_seconds, *(session.times.measured(now) for session in live)):
+        seconds.update(counted)
+    for state in _STATES:
+        family.add(float(seconds[state.value]), state=state.value)
+    return family
 
 
 def _life(tally: Tally) -> list[Family]:
@@ -152,7 +172,7 @@ def _each(measured: Sequence[_Measured]) -> list[Family]:
         processes.add(found.processes, **labels)
         output.add(found.output, **labels)
         queue.add(session.messages.unread, **labels)
-        turns.add(session.turns, **labels)
+        turns.add(session.claude_state.turns, **labels)
         _add_pressure(pressure, "memory", used.memory_pressure, labels)
         _add_pressure(pressure, "cpu", used.cpu_pressure, labels)
         _add_pressure(pressure, "io", used.io_pressure, labels)

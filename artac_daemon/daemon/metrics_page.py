@@ -10,14 +10,14 @@ from aiohttp import web
 from ..model.errors import ArtacError, ErrorKind
 from ..model.exposition import CONTENT_TYPE
 from ..model.listen_address import split
-from . import api, requests
+from . import api, fields
 
 _LEAVE = 1.0
 
 
 async def metrics(request: web.Request) -> web.StreamResponse:
     """What Prometheus scrapes."""
-    requests.query(request.query, ())
+    fields.query(request.query, ())
     return await _page(api.context(request))
 
 

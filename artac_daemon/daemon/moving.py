@@ -76,7 +76,8 @@ async def persist(sessions: Sessions, session: Session, on: bool) -> bool:
 def _check(sessions: Sessions, session: Session) -> None:
     spec = session.spec
     if not session.live:
-        raise ArtacError(ErrorKind.NOT_RUNNING, f"session {spec.id} has ended: nothing to move")
+        what = f"session {spec.id} has ended{session.resumed_as}: nothing to move"
+        raise ArtacError(ErrorKind.NOT_RUNNING, what)
     stopping = session.stop_request is not None or session.state is State.STOPPING
     if sessions.admission.closed or stopping:
         raise ArtacError(ErrorKind.CONFLICT, f"session {spec.id} is being stopped")

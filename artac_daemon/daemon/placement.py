@@ -15,9 +15,12 @@ from ..host import cgroups, limits, processes, scopes
 from ..keeper import __file__ as keeper_package
 from ..model.errors import ArtacError, ErrorKind
 from ..model.limits import Limits
-from ..model.session import Placement, unit_name
+from ..model.session import Kind, Placement, unit_name
 from . import homes
 from . import link as links
+
+# Who is at a session besides the backend, in the keeper's words.
+_AT_IT = {Kind.TERMINAL: ("terminal",), Kind.PIPED: ("piped",)}
 
 KEEPER = str(Path(keeper_package).with_name("__main__.py"))
 
@@ -53,6 +56,7 @@ class Places:
         grace: float,
         limit: float,
         granted: Limits,
+        kind: Kind = Kind.HEADLESS,
     ) -> Started:
         """Start a keeper and check its cgroup; nothing is left of one that is refused.
 
@@ -60,7 +64,7 @@ class Places:
         keeper may take. `granted` is in effect before the keeper is. ArtacError(FAILED) with what
         systemd said when it cannot be placed.
         """
-        keeper = [sys.executable, "-I", "-S", KEEPER, session_id]
+        keeper = [sys.executable, "-I", "-S", KEEPER, session_id, *_AT_IT.get(kind, ())]
         if placement is Placement.SCOPE:
             properties = limits.properties(granted)
             keeper = scopes.command(session_id, self._instance, grace, properties, keeper)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..claude import stream
+from ..claude.first_run import Question
 from ..host import cgroups, processes
 from ..host.inotify import GrowthWatch
 from ..host.journal import about
@@ -19,13 +20,18 @@ from ..keeper import counters
 from ..model.end import End, EndFacts, keeper_lost, verdict
 from ..model.errors import ArtacError, ErrorKind
 from ..model.limits import Granted
+from ..model.permission import Outcome
 from ..model.session import Identity, Kind, SessionSpec, State, StopRequest
+from ..model.succession import Succession
 from ..model.tally import Tally
 from . import link as links
 from .change import Change
-from .follow import Follower
-from .lines import extent
+from .claude_state import ClaudeState
+from .delivery import Delivery
+from .first_run import FirstRun
 from .messages import Messages
+from .state_times import StateTimes
+from .typed import Typed
 
 log = logging.getLogger("artac.session")
 
@@ -38,7 +44,7 @@ class Session:
 
     def __init__(self, spec: SessionSpec, store: Store, growth: GrowthWatch) -> None:
         self.spec = spec
-        self.state = self._claude_state = State.STARTING
+        self.state = State.STARTING
         self.state_since = time.time()
         self.stop_request: StopRequest | None = None
         self.end: End | None = None
@@ -48,21 +54,38 @@ class Session:
         # As Popen.returncode has it; None too for a keeper that is not this backend's own child.
         self.keeper_status: Callable[[], int | None] = lambda: None
         self.granted: Granted | None = None  # None: a record of before there were limits
+        self.first_run: FirstRun | None = None  # of a terminal that this backend has started
         self.protocol = (1, 0)  # its keeper's
+        self.succession = Succession.from_json(store.read_succession(spec.id))
         self.placing = asyncio.Lock()  # held while it is moved
-        self.turns = 0
-        self.cost_usd: float | None = None
         self._on_end: list[Callable[[], None]] = []
         self.tell: Callable[..., object] = lambda event, **fields: None  # see EventLog.write
-        self.messages = Messages()
+        self.times = StateTimes(spec.created_at)
         self.directory = store.directory(spec.id)
         self.output = self.directory / "output"
+        self._change = Change()
+        self.typed = Typed()
+        self.messages = Messages(self.directory, self._change)
+        self.messages.settled = self._on_settled
+        self.claude_state = ClaudeState(
+            spec,
+            self.directory,
+            growth,
+            self.messages,
+            self._claude_says,
+            self._change.tell,
+            lambda: self.stop_request is not None,
+        )
+        self.permissions = self.claude_state.permissions
+        self.activity = self.claude_state.activity
+        self.delivery = Delivery(
+            self.messages, self.output, self.request, self._may_deliver, self.changed
+        )
         self._store = store
         self._growth = growth
         self._link: links.Link | None = None
-        self._follower: Follower | None = None
+        self._registry: Path | None = None
         self._exit: processes.ExitWatch | None = None
-        self._change = Change()
         self._told_end: EndFacts | None = None  # by a keeper that could not write it down
         self._keeper_gone = False
         self._begun = asyncio.Event()  # it was started, or its start has failed
@@ -83,10 +106,11 @@ class Session:
         """Take up a keeper whose identity and cgroup were checked."""
         self.keeper, self.claude, self.cgroup = hello.keeper, hello.claude, cgroup
         self._link, self.protocol = link, hello.protocol
-        if self.spec.kind is not Kind.HEADLESS:
+        self.claude_state.begin()
+        if self.spec.kind is Kind.ADOPTED:
             self._become(State.RUNNING)
         elif self.state is State.UNRESPONSIVE:
-            self._become(self._claude_state)
+            self._become(self.claude_state.state)
         if hello.claude is not None:
             self._begun.set()
         link.listen(self._on_event, self._on_link_closed)
@@ -107,15 +131,9 @@ class Session:
         self.spec, self.cgroup = spec, cgroup
         self._change.tell()
 
-    def opening(self, lines: list[tuple[str, str]]) -> list[dict[str, str]]:
-        """The first input, as the keeper wants it; the prompt among it counts as accepted."""
-        for key, _ in lines:
-            if key:
-                self.messages.accept(key, 0)
-        return [{"key": key, "line": line} for key, line in lines]
-
-    def launched(self, reply: dict[str, Any]) -> None:
-        """The keeper has started Claude."""
+    def launched(self, reply: dict[str, Any], registry: Path | None = None) -> None:
+        """The keeper has started Claude, which notes what it does in that directory."""
+        self._registry = registry
         self.claude = Identity.from_json(reply["claude"])
         self.follow(from_last_state=False)
         self._begun.set()
@@ -125,28 +143,17 @@ class Session:
         await self._begun.wait()
 
     def follow(self, from_last_state: bool) -> None:
-        """Read the session's state from its output, from now on."""
-        if self.spec.kind is not Kind.HEADLESS or not self.live:
-            return
-        if self._follower is not None:
-            self._follower.close()
-        self._follower = Follower(self.output, self._growth, self._on_seen)
-        if from_last_state:
-            self._follower.start_at_last_state()
-        else:
-            self._follower.start()
-
-    async def know(self, offset: int) -> None:
-        """Take in the output up to there: what one answer told, the next must not contradict."""
-        if self._follower is not None:
-            await self._follower.reach(offset)
+        """Read the session's state from what Claude tells of it, from now on."""
+        if self.live:
+            self.claude_state.follow(self.claude, self._registry, from_last_state)
+        if self.live and self.spec.kind is Kind.HEADLESS:
+            self.delivery.go_on()
 
     def conclude(self, facts: EndFacts) -> None:
         """The session has ended as told; idempotent."""
         if self.end is not None:
             return
-        if self._follower is not None:
-            self._follower.catch_up()
+        self.claude_state.catch_up()
         self.end = verdict(facts, self.spec.placement)
         self.release()
         self._become(State.ENDED)
@@ -157,15 +164,16 @@ class Session:
         """It had ended before this backend started: known from then on, and not news."""
         self.end = verdict(facts, self.spec.placement)
         self.state, self.state_since = State.ENDED, facts.at
+        self.times.enter(State.ENDED, facts.at)
+        self._begun.set()
 
     def release(self) -> None:
         """Let go of the keeper without a word to it: it and its session go on."""
         self._begun.set()
         for task in self._tasks:
             task.cancel()
-        if self._follower is not None:
-            self._follower.close()
-            self._follower = None
+        self.delivery.stop()
+        self.claude_state.close()
         if self._exit is not None:
             self._exit.cancel()
             self._exit = None
@@ -176,37 +184,32 @@ class Session:
 
     # What is asked of it
 
-    async def send(self, text: str, message_uuid: str) -> dict[str, Any]:
-        """Hand a message to Claude: accepted once the keeper has written it whole."""
-        self._must_be(Kind.HEADLESS, "send a message to")
-        known = self.messages.accepted_at(message_uuid)
-        offset = self._size() if known is None else known
-        if known is None:
-            self.messages.accept(message_uuid, offset)
-        line = stream.user_message(text, message_uuid)
-        try:
-            reply = await self.request("write", key=message_uuid, line=line)
-        except ArtacError:
-            self.messages.settle(message_uuid)
-            raise
-        duplicate = reply.get("result") == "duplicate"
-        if duplicate:
-            self.messages.settle(message_uuid)
-        if duplicate and known is None:
-            # An earlier backend had accepted it, anywhere in what there is.
-            offset = extent(self.output).first
-            self.messages.remember(message_uuid, offset)
-        if not duplicate and self._claude_state is State.IDLE:
-            self._claude_says(State.WORKING)
-        return {"uuid": message_uuid, "offset": offset, "duplicate": duplicate}
+    def accepted(self) -> None:
+        """A message was accepted: Claude has something to do, and is given it."""
+        self.claude_state.accepted()
+        self.delivery.go_on()
 
     async def interrupt(self, limit: float | None = None) -> None:
         """End the running turn; nothing happens to an idle session."""
         self.refuse_adopted("interrupt")
         if self.spec.kind is Kind.TERMINAL:
+            await self.begun()
+            if asked := self.asks:  # Escape would be an answer: Exit
+                raise ArtacError(
+                    ErrorKind.CONFLICT,
+                    f"session {self.spec.id} has no turn yet: Claude waits for an answer of yours "
+                    f"({', '.join(question.dialog for question in asked)})",
+                )
             await self.request("write", limit, key="", line="\x1b")
             return
-        await self.control(stream.interrupt, limit=limit)
+        await self.control(stream.interrupt, limit=limit, verb="interrupt")
+
+    @property
+    def asks(self) -> tuple[Question, ...] | None:
+        """The dialogs of its start that may still be open; None where that is not known."""
+        if self.first_run is None or self.claude is None or not self.live:
+            return None
+        return self.first_run.open(self.claude.pid)
 
     def set_granted(self, granted: Granted) -> None:
         """Its limits have changed."""
@@ -260,7 +263,9 @@ class Session:
         if self._link is None:
             if self.live and self.state is State.UNRESPONSIVE:
                 raise ArtacError(ErrorKind.UNAVAILABLE, f"the keeper of {self.spec.id} is silent")
-            raise ArtacError(ErrorKind.NOT_RUNNING, f"session {self.spec.id} has ended")
+            raise ArtacError(
+                ErrorKind.NOT_RUNNING, f"session {self.spec.id} has ended{self.resumed_as}"
+            )
         if limit is None and op != "write":
             limit = ANSWER_LIMIT
         try:
@@ -271,17 +276,16 @@ class Session:
             ) from None
 
     async def control(
-        self, line: Callable[..., str], *content: str, limit: float | None = None
+        self,
+        line: Callable[..., str],
+        *content: str,
+        limit: float | None = None,
+        verb: str = "control",
     ) -> None:
-        """Write a control request to Claude."""
+        """Write a control request to Claude; into a terminal it would be typed."""
+        self.must_have(Kind.HEADLESS, verb)
         request_id = stream.new_uuid()
         await self.request("write", limit, key=request_id, line=line(request_id, *content))
-
-    @property
-    def busy(self) -> bool:
-        """Whether Claude is at a turn, or has one to begin with."""
-        at_work = self._claude_state in (State.WORKING, State.NEEDS_PERMISSION)
-        return at_work or self.messages.waiting
 
     async def ended_within(self, seconds: float) -> bool:
         """Whether it has ended by then."""
@@ -292,6 +296,12 @@ class Session:
             self.stop_request = StopRequest.from_json(event["stop"])
             log.info("stopped by %s", self.stop_request.why, extra=self.about("stop"))
             self.stopping()
+        if event.get("event") == "answered":
+            allowed = event.get("behavior") == "allow"
+            outcome = Outcome.ALLOWED if allowed else Outcome.DENIED
+            self.permissions.answering[str(event.get("request"))] = "its program"
+            self.permissions.settle(str(event.get("request")), outcome)
+            self.claude_state.goes_on()
         if event.get("event") == "ended" and not self._conclude_from_disk():
             # A full disk: the keeper could not write down what it tells.
             try:
@@ -387,23 +397,16 @@ class Session:
             log.error("its end could not be written: %s", error, extra=self.about("ended"))
         self.conclude(facts)
 
-    def _on_seen(self, seen: stream.Seen, _: int) -> None:
-        if seen.replayed:
-            self.messages.settle(seen.replayed)
-        if seen.result is not None:
-            self.turns += 1
-            self.messages.answered(seen.result.message_uuids)
-            self.cost_usd = seen.result.cost_usd
-            self._change.tell()
-        if seen.initialized and self._claude_state is State.STARTING:
-            self._claude_says(State.IDLE)
-        if seen.state is not None:
-            self._claude_says(seen.state)
+    def _on_settled(self) -> None:
+        """A message does not wait any more: one that was taken back leaves Claude at rest."""
+        self.claude_state.settled()
+        if self.connected:
+            self.delivery.go_on()
+
+    def _may_deliver(self) -> bool:
+        return self.live and self.stop_request is None
 
     def _claude_says(self, state: State) -> None:
-        if state is State.IDLE and self.messages.waiting:
-            state = State.WORKING  # said before it has read what was accepted
-        self._claude_state = state
         if self.state not in (State.STOPPING, State.ENDED, State.UNRESPONSIVE):
             self._become(state)
         else:
@@ -416,6 +419,7 @@ class Session:
     def _change_to(self, state: State) -> None:
         old = self.state
         self.state, self.state_since = state, time.time()
+        self.times.enter(state, self.state_since)
         if state is not State.ENDED:  # which is an event of its own, with its reason
             self.tell("state", old=old.value, new=state.value)
         self._change.tell()
@@ -424,19 +428,41 @@ class Session:
         """Wait for the next change of it, at most that long."""
         await self._change.wait(seconds)
 
-    def _must_be(self, kind: Kind, verb: str) -> None:
+    @property
+    def resumed_as(self) -> str:
+        """What to add where it is said that it has ended."""
+        after = self.succession.successor
+        return f"; resumed as {after}" if after else ""
+
+    def note_succession(self) -> None:
+        """Put on disk what is known of those before and after it."""
+        self._store.write_succession(self.spec.id, self.succession.to_json())
+
+    def must_live(self, verb: str) -> None:
+        """ArtacError(NOT_RUNNING) for what has ended."""
         if not self.live:
             assert self.end is not None
+            talks = self.spec.kind in (Kind.HEADLESS, Kind.TERMINAL)
+            again = f"; artac resume {self.spec.id} goes on with its conversation"
             raise ArtacError(
                 ErrorKind.NOT_RUNNING,
-                f"session {self.spec.id} has ended ({self.end.reason.value}): "
-                f"you cannot {verb} it any more",
+                f"session {self.spec.id} has ended ({self.end.reason.value}){self.resumed_as}: "
+                f"you cannot {verb} it any more{again if talks and not self.resumed_as else ''}",
             )
+
+    def must_have(self, kind: Kind, verb: str) -> None:
+        """ArtacError(USAGE) for a session of another kind."""
         self.refuse_adopted(verb)
+        if self.spec.kind is Kind.PIPED:
+            raise ArtacError(
+                ErrorKind.USAGE,
+                f"you cannot {verb} session {self.spec.id}: that is for its program, which has "
+                "its input and output",
+            )
         if self.spec.kind is not kind:
             raise ArtacError(
                 ErrorKind.USAGE,
-                f"session {self.spec.id} is a terminal session: you cannot {verb} it",
+                f"session {self.spec.id} is a {self.spec.kind.value} session: you cannot {verb} it",
             )
 
     def refuse_adopted(self, verb: str) -> None:
@@ -447,12 +473,6 @@ class Session:
                 f"you cannot {verb} session {self.spec.id}: it was adopted, "
                 "its input and output stay where they were",
             )
-
-    def _size(self) -> int:
-        try:
-            return self.output.stat().st_size
-        except FileNotFoundError:
-            return 0
 
     def _start(self, work: Any) -> None:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)

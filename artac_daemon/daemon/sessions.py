@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from functools import partial
 
-from ..claude import command, stream
-from ..host import processes, workdir
+from ..claude import command, piped
 from ..host.inotify import GrowthWatch
 from ..host.message_ids import MessageId, of_end
 from ..host.store import Store
@@ -18,16 +16,22 @@ from ..model.end import EndFacts
 from ..model.errors import ArtacError, ErrorKind
 from ..model.session import Kind, LaunchRequest, Placement, SessionSpec, StopRequest, check_name
 from ..model.settings import Settings
-from . import ending
+from . import answering, ending, launching, sending, specification
 from .admission import Admission, WhileAsked, always_asked, judge
 from .care import ProcessCare
 from .event_log import EventLog
 from .idle import end_when_idle
+from .launching import Means
 from .limiting import Limiting, grant
-from .placement import Places, Started
+from .one_shot import end_after_turn
+from .placement import Places
 from .session import Session
 
 log = logging.getLogger("artac.sessions")
+
+
+async def _nothing(session: Session) -> None:
+    """There is no more to be written down of it."""
 
 
 class Sessions:
@@ -41,6 +45,9 @@ class Sessions:
         self.embedded = False  # no systemd: sessions are detached
         self.open_files = 1024  # the soft limit that sessions get
         self.on_count: Callable[[], None] = lambda: None
+        self.on_ended: Callable[[Session], None] = lambda session: None
+        # Whether an ended one is still needed, however old it is.
+        self.keeps: Callable[[Session], bool] = lambda session: False
         self.need_user_manager: Callable[[], Awaitable[None]]  # ArtacError where it is not there
         self.store = store
         self.events = EventLog(store.root / "events")
@@ -84,26 +91,46 @@ class Sessions:
         self._table[spec.id] = session
         session.on_ending(lambda: self._on_end(session))
         session.tell = lambda event, **fields: self.events.write(event, session, **fields)
+        session.permissions.on_change = lambda entry: answering.tell(session, entry)
         return session
 
     async def run(
         self, request: LaunchRequest, by: str, while_asked: WhileAsked = always_asked
     ) -> Session:
         """Start a session once one may start, within the time that the request would wait."""
+        return await self.start(request, lambda: self._spec(request, by), while_asked)
+
+    async def start(
+        self,
+        request: LaunchRequest,
+        spec_of: Callable[[], SessionSpec],
+        while_asked: WhileAsked = always_asked,
+        note: Callable[[Session], Awaitable[None]] = _nothing,
+    ) -> Session:
+        """The same for a session of another origin, of which `note` writes down more."""
         # Before it waits, what will not get better by waiting.
         self._check(request)
-        await self.limiting.check_asked(frozenset(request.limits), self.placement())
+        placement = self.placement(request.persist)
+        await self.limiting.check_asked(frozenset(request.limits), placement)
+        if placement is Placement.SCOPE and not self.settings.persist_claude_sessions:
+            await self.need_user_manager()
         async with self.admission.turn(request.queue, self.settings.max_queue, while_asked):
-            return await self._run(request, by)
+            return await self._run(request, spec_of, note)
 
-    async def _run(self, request: LaunchRequest, by: str) -> Session:
+    async def _run(
+        self,
+        request: LaunchRequest,
+        spec_of: Callable[[], SessionSpec],
+        note: Callable[[Session], Awaitable[None]],
+    ) -> Session:
         """Start a session: on disk, in its place, checked, and only then Claude."""
         executable = self._check(request)
-        spec = self._spec(request, by)
+        spec = spec_of()
         try:
             self.store.prepare(spec.id)
             session = self.make(spec)
             try:
+                await note(session)
                 await self._start(session, executable, request)
             except (TimeoutError, ArtacError, OSError, asyncio.CancelledError) as error:
                 raise await self.undo(session, error) from None
@@ -126,6 +153,8 @@ class Sessions:
         """Do for a session that runs what is done for all of them, from now on."""
         self.care.take(session)
         self.in_background(end_when_idle(session, lambda: self._end_idle(session)))
+        if session.spec.one_shot:
+            self.in_background(end_after_turn(session, partial(self._end_one_shot, session)))
 
     async def placed(self) -> None:
         """Wait until no session is being moved."""
@@ -147,10 +176,12 @@ class Sessions:
             pass  # somebody has removed it by hand
         self.events.removed(session.spec.id)
 
-    async def prune(self, keep: int) -> list[str]:
-        """Remove the ended sessions beyond the newest `keep`; their ids."""
+    async def prune(
+        self, keep: int, needed: Callable[[Session], bool] = lambda session: False
+    ) -> list[str]:
+        """Remove the ended sessions beyond the newest `keep`, but those needed; their ids."""
         ended = sorted(
-            (s for s in self.all() if s.end is not None),
+            (s for s in self.all() if s.end is not None and not needed(s)),
             key=lambda s: s.end.facts.at if s.end else 0.0,
         )
         gone = ended[: max(0, len(ended) - keep)]
@@ -159,9 +190,16 @@ class Sessions:
         return [session.spec.id for session in gone]
 
     async def end_all(self, sessions: Iterable[Session], by: str, why: str) -> None:
-        """End several at once, each in order and within the grace."""
-        grace = self.settings.stop_grace
-        await asyncio.gather(*(self._end_one(session, by, why, grace) for session in sessions))
+        """End several at once, each in order and within the grace.
+
+        One that somebody has asked to end already does so for that reason.
+        """
+        grace, ends = self.settings.stop_grace, []
+        for session in sessions:
+            asked = session.stop_request
+            told = (asked.by, asked.why) if asked is not None else (by, why)
+            ends.append(self._end_one(session, *told, grace))
+        await asyncio.gather(*ends)
 
     def finish_stop(self, session: Session, stop: StopRequest) -> None:
         """Go on with a stop that an earlier backend began, in the background."""
@@ -175,6 +213,11 @@ class Sessions:
 
     async def _end_idle(self, session: Session) -> None:
         await self._end_one(session, "artac", "timeout", self.settings.stop_grace)
+
+    async def _end_one_shot(self, session: Session, why: str) -> None:
+        if session.stop_request is not None:
+            return  # somebody ends it already, and it is theirs to say why
+        await self._end_one(session, "artac", why, self.settings.stop_grace)
 
     async def _end_one(self, session: Session, by: str, why: str, grace: float) -> None:
         try:
@@ -200,43 +243,34 @@ class Sessions:
 
     def _check(self, request: LaunchRequest) -> str:
         self.admit(request.name)
-        command.check_args((*self.settings.claude_args, *request.claude_args))
+        theirs = () if request.kind is Kind.PIPED else request.claude_args
+        command.check_args((*self.settings.claude_args, *theirs))
         try:
-            return command.find(self.settings.claude_code_path)
+            executable = command.find(self.settings.claude_code_path)
         except ArtacError as error:
             raise ArtacError(ErrorKind.FAILED, error.message) from None
+        if request.kind is Kind.PIPED:
+            piped.check(executable, request.claude_args)
+        return executable
 
-    def placement(self) -> Placement:
-        """Where a session started now would live."""
+    def placement(self, persist: bool | None = None) -> Placement:
+        """Where a session started now would live; `persist` counts over the setting."""
         if self.embedded:
             return Placement.DETACHED
-        return Placement.SCOPE if self.settings.persist_claude_sessions else Placement.SERVICE
+        return Placement.SCOPE if self._persists(persist) else Placement.SERVICE
+
+    def _persists(self, persist: bool | None) -> bool:
+        return self.settings.persist_claude_sessions if persist is None else persist
 
     def _spec(self, request: LaunchRequest, by: str) -> SessionSpec:
-        settings = self.settings
-        session_id = self.store.new_id()
-        return SessionSpec(
-            id=session_id,
-            name=request.name or session_id,
-            kind=request.kind,
-            placement=self.placement(),
-            persistent=settings.persist_claude_sessions,
-            cwd=workdir.check(request.cwd, settings.allowed_roots),
-            claude_session_id=str(uuid.uuid4()),
-            created_at=time.time(),
-            boot_id=processes.boot_id(),
-            model=request.model,
-            permission_mode=request.permission_mode or settings.permission_mode.value,
-            allowed_tools=request.allowed_tools,
-            claude_args=(*settings.claude_args, *request.claude_args),
-            env_names=tuple(sorted(request.env)),
-            created_by=by,
-        )
+        placement, persistent = self.placement(request.persist), self._persists(request.persist)
+        new_id = self.store.new_id()
+        return specification.of(request, self.settings, new_id, by, placement, persistent)
 
     async def _start(self, session: Session, executable: str, request: LaunchRequest) -> None:
         settings, spec = self.settings, session.spec
         session.granted = grant(settings, request.limits)
-        writing = asyncio.ensure_future(asyncio.to_thread(self.record, session))
+        writing = asyncio.ensure_future(self._write(session, request))
         try:
             started = await self.places.start(
                 spec.id,
@@ -245,13 +279,21 @@ class Sessions:
                 settings.stop_grace,
                 settings.start_timeout,
                 session.granted.limits,
+                spec.kind,
             )
             session.keeper_status = started.status
             session.attach(started.link, started.hello, started.cgroup)
             self.look_after(session)
         finally:
             await writing  # on disk before Claude is told to go, and before any undoing
-        await self._launch(session, started, executable, request)
+        means = Means(settings, self.session_environment, self.open_files, self.store)
+        await launching.launch(means, session, started, executable, request)
+
+    async def _write(self, session: Session, request: LaunchRequest) -> None:
+        await asyncio.to_thread(self.record, session)
+        if request.prompt is not None and request.prompt_uuid is not None:
+            by = session.spec.created_by
+            await sending.accept_prompt(session, request.prompt, request.prompt_uuid, by)
 
     def record(self, session: Session) -> None:
         """Write down what was asked for, on disk when this returns."""
@@ -259,45 +301,11 @@ class Sessions:
         if session.granted is not None:
             self.store.write_limits(session.spec.id, session.granted)
 
-    async def _launch(
-        self, session: Session, started: Started, executable: str, request: LaunchRequest
-    ) -> None:
-        settings, spec = self.settings, session.spec
-        columns, rows = request.size or settings.terminal_size
-        reply = await asyncio.wait_for(
-            started.link.request(
-                "launch",
-                spec=spec.to_json(),
-                name=spec.name,
-                argv=command.argv(executable, spec),
-                env=command.environment(
-                    os.environ,
-                    self.session_environment,
-                    settings.session_env,
-                    request.env,
-                    spec,
-                ),
-                cwd=spec.cwd,
-                umask=settings.session_umask,
-                open_files=self.open_files,
-                terminal=spec.kind is Kind.TERMINAL,
-                columns=columns,
-                rows=rows,
-                cgroup=str(started.cgroup) if started.cgroup else None,
-                input=session.opening(_opening(request)),
-                grace=settings.stop_grace,
-                output_max=settings.output_max,
-                runtime_max=session.granted.limits.runtime_max if session.granted else None,
-                bound=spec.placement is Placement.DETACHED and not spec.persistent,
-            ),
-            settings.start_timeout,
-        )
-        session.launched(reply)
-
     async def undo(self, session: Session, error: BaseException) -> BaseException:
         """Leave nothing of a start that failed; what to tell, the keeper's own reason first."""
         self.events.tally.failed_starts += 1
         self._table.pop(session.spec.id, None)
+        self.events.tally.add_times(session)
         session.forget_callbacks()
         await ending.abandon(session)
         facts = self.store.read(session.spec.id).end
@@ -325,6 +333,8 @@ class Sessions:
             },
         )
         self.events.ended(session)
+        self.on_ended(session)
+        self.events.tally.add_times(session)
         self.care.ended(session)
         self.on_count()
         self.admission.look_again()
@@ -332,20 +342,9 @@ class Sessions:
 
     async def _forget_old(self) -> None:
         try:
-            gone = await self.prune(self.settings.keep_ended)
+            gone = await self.prune(self.settings.keep_ended, self.keeps)
         except OSError as error:
             log.warning("ended sessions could not be removed: %s", error)
             return
         if gone:
             log.info("forgot %d ended sessions beyond keep_ended", len(gone))
-
-
-def _opening(request: LaunchRequest) -> list[tuple[str, str]]:
-    """The first input lines with their keys; Claude answers `initialize` once it is up."""
-    if request.kind is Kind.TERMINAL:
-        return []
-    lines = [("", stream.initialize())]
-    if request.prompt is not None and request.prompt_uuid is not None:
-        message = stream.user_message(request.prompt, request.prompt_uuid)
-        lines.append((request.prompt_uuid, message))
-    return lines

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from ..model.errors import ArtacError, ErrorKind
-from . import api, event_log, requests, views
+from . import api, event_log, fields, views
 from .event_file import EventFile, parse
 from .growth import Growth
 from .lines import LineReader, OutputReader, extent
@@ -76,12 +76,12 @@ async def while_connected(request: web.Request, work: Coroutine[Any, Any, T]) ->
 
 async def output(request: web.Request) -> web.StreamResponse:
     """The bytes of a session's output (or stderr) from an offset, and on as they come."""
-    query = requests.query(request.query, ("offset", "follow", "stream"))
+    query = fields.query(request.query, ("offset", "follow", "stream"))
     session = api.context(request).sessions.find(request.match_info["ref"])
     session.refuse_adopted("read")
     path = _file(session, query.get("stream", "output"))
-    follow = requests.flag("follow", query.get("follow", "0"))
-    start, dropped = _start(path, requests.offset("offset", query.get("offset", "0")))
+    follow = fields.flag("follow", query.get("follow", "0"))
+    start, dropped = _start(path, fields.offset("offset", query.get("offset", "0")))
     async with reader_slot(request):
         headers = {"Artac-Offset": str(start), "Artac-Dropped": str(dropped)}
         response = web.StreamResponse(headers=headers)
@@ -95,12 +95,12 @@ async def output(request: web.Request) -> web.StreamResponse:
 
 async def events(request: web.Request) -> web.StreamResponse:
     """A headless session's stream-json lines as server-sent events; `id` is where to resume."""
-    query = requests.query(request.query, ("offset", "follow"))
+    query = fields.query(request.query, ("offset", "follow"))
     session = api.context(request).sessions.find(request.match_info["ref"])
     session.refuse_adopted("read")
-    follow = requests.flag("follow", query.get("follow", "0"))
+    follow = fields.flag("follow", query.get("follow", "0"))
     last = request.headers.get("Last-Event-ID", query.get("offset", "0"))
-    start, dropped = _start(session.output, requests.offset("offset", last))
+    start, dropped = _start(session.output, fields.offset("offset", last))
     async with reader_slot(request):
         response = web.StreamResponse()
         response.content_type = "text/event-stream"
@@ -115,9 +115,9 @@ async def events(request: web.Request) -> web.StreamResponse:
 
 async def life(request: web.Request) -> web.StreamResponse:
     """What happens to all sessions, as server-sent events; `id` is the cursor to come back with."""
-    query = requests.query(request.query, ("cursor", "follow"))
+    query = fields.query(request.query, ("cursor", "follow"))
     events = api.context(request).sessions.events.file
-    follow = requests.flag("follow", query.get("follow", "0"))
+    follow = fields.flag("follow", query.get("follow", "0"))
     cursor = request.headers.get("Last-Event-ID", query.get("cursor", ""))
     start, dropped = events.position(cursor)
     async with reader_slot(request):

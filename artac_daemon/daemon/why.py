@@ -7,8 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 from ..host import cgroups, processes, unit_state
+from ..model.errors import ArtacError
 from ..model.session import Identity, Kind, Placement, State, unit_name
-from . import evidence, last_words
+from . import attaching, evidence, last_words
 from .lines import extent
 from .session import Session
 
@@ -18,7 +19,7 @@ async def explain(session: Session, lines: int) -> dict[str, Any]:
     found = await _look(session)
     end = found.end
     output, errors = await asyncio.gather(
-        asyncio.to_thread(last_words.last_lines, session.output, lines),
+        _last_output(session, lines),
         asyncio.to_thread(last_words.last_lines, session.directory / "stderr", lines),
     )
     return {
@@ -32,6 +33,20 @@ async def explain(session: Session, lines: int) -> dict[str, Any]:
         "last_output": output,
         "last_stderr": errors,
     }
+
+
+async def _last_output(session: Session, lines: int) -> list[str]:
+    """Of a terminal what it shows, or showed last: its output is no text."""
+    if session.spec.kind is Kind.TERMINAL and session.state is not State.UNRESPONSIVE:
+        try:
+            rows = [str(row) for row in (await attaching.screen(session))["text"]]
+        except ArtacError:
+            rows = []
+        while rows and not rows[-1]:
+            rows.pop()
+        if rows:
+            return rows[-lines:] if lines else []
+    return await asyncio.to_thread(last_words.last_lines, session.output, lines)
 
 
 async def _look(session: Session) -> evidence.Circumstances:

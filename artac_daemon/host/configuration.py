@@ -19,15 +19,22 @@ from ..model.setting_layers import (
     merge,
     setting_of_variable,
 )
-from . import credentials
+from . import config_text, credentials
 from .directories import config_directory
 from .dotenv_file import parse_dotenv
 from .yaml_file import parse_yaml
 
 MAIN_FILE = "artac.yaml"
-LARGEST_FILE = 1 << 20
-# Names of artac's that say something other than a setting, in the environment only.
-_OTHER_NAMES = frozenset({"ARTAC_CONFIG_DIRECTORY", "ARTAC_SESSION", "ARTAC_NAME", "ARTAC_CACHE"})
+SESSIONS = "sessions.d"  # beside the main file: the declared sessions
+# Names of artac's that say something other than a setting, in the environment only: whoever has
+# one exported for a command of artac's may start the daemon by hand as well.
+_OTHER_NAMES = frozenset(
+    {"ARTAC_CONFIG_DIRECTORY", "ARTAC_SESSION", "ARTAC_NAME", "ARTAC_CACHE", "ARTAC_TRACEBACK"}
+    | {"ARTAC_SESSION_NAME", "ARTAC_SESSION_FILE", "ARTAC_STEAL", "ARTAC_CLAUDE_DIRECT"}
+    | {"ARTAC_NO_RESTART", "ARTAC_REMOVE_SESSIONS"}
+    # What a program of notify_command has, which may well run `artac`.
+    | {f"ARTAC_EVENT{part}" for part in ("", "_ID", "_SESSION", "_NAME")}
+)
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ class Loaded:
     """The configuration, and what sessions get from .env files and credentials beyond it.
 
     `session_environment` may hold secrets, `session_places` tells where each of them comes from;
-    `files` are those read, lowest first.
+    `files` are those read, lowest first; `declared` is the directory of the declared sessions.
     """
 
     resolved: Resolved
@@ -51,39 +58,7 @@ class Loaded:
     session_places: Mapping[str, str]
     warnings: tuple[str, ...]
     files: tuple[Path, ...]
-
-
-@dataclass(frozen=True)
-class _Text:
-    content: str
-    status: os.stat_result
-
-
-def _open_at_once(path: str, flags: int) -> int:
-    # Opening a FIFO would otherwise wait until somebody wrote to it.
-    return os.open(path, flags | os.O_NONBLOCK)
-
-
-def _read(path: Path) -> _Text | None:
-    """The file's text; None when there is no such file."""
-    try:
-        with open(path, "rb", opener=_open_at_once) as stream:
-            status = os.fstat(stream.fileno())
-            is_null = stat.S_ISCHR(status.st_mode) and os.path.samefile(path, os.devnull)
-            if not stat.S_ISREG(status.st_mode) and not is_null:
-                raise config_error(path, "is not a regular file")
-            content = stream.read(LARGEST_FILE + 1)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise config_error(path, f"cannot be read: {error.strerror}") from None
-    if len(content) > LARGEST_FILE:
-        raise config_error(path, f"is larger than {LARGEST_FILE} bytes")
-    try:
-        return _Text(content.decode("utf-8-sig"), status)
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise config_error(f"{path}:{line}", "is not UTF-8 text") from None
+    declared: Path
 
 
 def _main_file(environ: Mapping[str, str], cwd: Path, config: Path | None) -> Path:
@@ -108,12 +83,6 @@ def _drop_ins(directory: Path) -> list[Path]:
     return [directory / n for n in names if n.endswith(".yaml") and not n.startswith(".")]
 
 
-def _exposed(status: os.stat_result) -> bool:
-    # A file of root's that this account may read has to grant that through its group.
-    is_roots = status.st_uid == 0 and os.geteuid() != 0
-    return bool(status.st_mode & (0o037 if is_roots else 0o077))
-
-
 class _Collector:
     """Gathers values from the lowest layer to the highest."""
 
@@ -128,7 +97,7 @@ class _Collector:
         self.warnings.append(printable(f"{path}: {problem}"))
 
     def read_yaml(self, path: Path) -> None:
-        text = _read(path)
+        text = config_text.read(path)
         if text is None:
             return
         self.files.append(path)
@@ -144,7 +113,7 @@ class _Collector:
         if not trusted and not os.access(path.parent, os.X_OK):
             self._warn(path, "not looked for, the working directory is closed to this account")
             return
-        text = _read(path)
+        text = config_text.read(path)
         if text is None:
             return
         owner, mode = text.status.st_uid, text.status.st_mode
@@ -164,9 +133,9 @@ class _Collector:
             else:
                 place = printable(f".env:{line} ({path})")
                 self.values.append(Given(key, value, Origin(Layer.DOTENV, place)))
-        if has_secrets and _exposed(text.status):
+        if has_secrets and config_text.exposed(path, text.status):
             problem = f"mode {stat.S_IMODE(mode):04o} lets other users read what may be secret"
-            self._warn(path, f"{problem}; run: chmod 600 {path}")
+            self._warn(path, f"{problem}; run: {config_text.closing(path, text.status)}")
 
     def read_environment(self, environ: Mapping[str, str]) -> None:
         for name, value in sorted(environ.items()):
@@ -231,4 +200,5 @@ def load(
         found.session_places,
         tuple(found.warnings),
         tuple(found.files),
+        main.with_name(SESSIONS),
     )

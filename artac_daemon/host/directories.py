@@ -7,9 +7,9 @@ import pwd
 from collections.abc import Mapping
 from pathlib import Path
 
+from ..client_sockets import SOCKET_NAME
 from ..model.errors import ArtacError, ErrorKind
 from ..model.settings import Settings
-from .client_sockets import SOCKET_NAME
 
 # sockaddr_un holds 108 bytes, the last of them NUL.
 _LONGEST_SOCKET_PATH = 107

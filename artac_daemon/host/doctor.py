@@ -6,13 +6,13 @@ import asyncio
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from ..model.errors import ArtacError
 from ..model.settings import PlacementPolicy, Settings
-from . import cgroups, credentials, scopes, storage_checks, usage
+from . import cgroups, credentials, notify_checks, scopes, storage_checks, usage
 
 OLDEST_SYSTEMD = 252
 _CONTROLLERS = ("memory", "pids", "cpu")
@@ -53,6 +53,7 @@ async def examine(
     environ: Mapping[str, str],
     session_environment: Mapping[str, str],
     session_places: Mapping[str, str],
+    more: Sequence[tuple[str, str, str, str]] = (),
     *,
     in_service: bool = True,
 ) -> list[Check]:
@@ -60,6 +61,7 @@ async def examine(
 
     `session_environment` is what .env files and credentials give to sessions: looked at for keys,
     never shown. `session_places` tells where its variables come from.
+    `more` are rows (name, status, detail, fix) that were found elsewhere, about Claude's login.
     `in_service` says that this process is the daemon itself, whose cgroup and socket count.
     """
     embedded = settings.placement is PlacementPolicy.DETACHED or not scopes.booted()
@@ -75,6 +77,7 @@ async def examine(
         pressure_check(usage.pressure("/proc/pressure/memory"), settings.max_memory_pressure),
         claude,
         _login(given, session_places),
+        *_rows(more),
         *await asyncio.to_thread(_storage, settings, environ, in_service),
     ]
 
@@ -84,7 +87,12 @@ def _storage(settings: Settings, environ: Mapping[str, str], in_service: bool) -
         *storage_checks.state(settings, environ),
         *storage_checks.socket(settings, environ, in_service),
         *storage_checks.configuration(environ),
+        *notify_checks.notifications(settings, environ, in_service),
     ]
+    return _rows(found)
+
+
+def _rows(found: Sequence[tuple[str, str, str, str]]) -> list[Check]:
     return [Check(name, Status(status), detail, fix) for name, status, detail, fix in found]
 
 

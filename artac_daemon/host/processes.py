@@ -12,6 +12,8 @@ from collections.abc import Callable
 from ..keeper import record
 from ..model.session import Identity
 
+_LONGEST_ENVIRONMENT = 1024 * 1024
+
 
 @functools.cache
 def boot_id() -> str:
@@ -32,6 +34,17 @@ def identify(pid: int) -> Identity | None:
 def is_alive(identity: Identity) -> bool:
     """Whether that very process lives: the pid alone may be another's by now."""
     return identify(identity.pid) == identity
+
+
+def environment(pid: int) -> dict[str, str]:
+    """What a process was started with; {} when it is gone or another's."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            words = file.read(_LONGEST_ENVIRONMENT).split(b"\0")
+    except OSError:
+        return {}
+    pairs = (os.fsdecode(word).partition("=") for word in words)
+    return {name: value for name, equals, value in pairs if equals}
 
 
 _RUN_STATES = {

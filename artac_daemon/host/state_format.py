@@ -14,7 +14,8 @@ from ..model.errors import ArtacError, ErrorKind
 # Raise it when an older artac could not make sense of what this one writes: it would take records
 # for damaged and set sessions aside, so it has to refuse the start. `settle` is where what is there
 # is brought forward. 0 is what was before there was a number; its records are read as they are.
-FORMAT = 1
+# 2 has sessions of the kind `piped`.
+FORMAT = 2
 
 _RECORDS = ("spec", "limits", "keeper", "stop", "end")
 

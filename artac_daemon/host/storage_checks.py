@@ -18,13 +18,15 @@ from pathlib import Path
 from ..keeper.output import FALLOCATE
 from ..model.errors import ArtacError
 from ..model.settings import Settings
+from . import config_text
 from .directories import config_directory, socket_path, state_directory
 
 Finding = tuple[str, str, str, str]
 
 _LITTLE_SPACE, _NO_SPACE = 1 << 30, 64 << 20
 _SECRET = re.compile(
-    rb"^\s*(?:export\s+)?[\"']?\w*(?:KEY|TOKEN|SECRET|PASSWORD)\w*[\"']?[ \t]*[=:][ \t]*[^\s#]",
+    rb"^\s*(?:export\s+)?[\"']?\w*(?:KEY|TOKEN|SECRET|PASSWORD)\w*(?<!_FILE)"
+    rb"[\"']?[ \t]*[=:][ \t]*[^\s#]",
     re.IGNORECASE | re.MULTILINE,
 )
 _LARGEST = 1 << 20
@@ -160,10 +162,20 @@ def configuration(environ: Mapping[str, str]) -> list[Finding]:
             "configuration",
             "fail",
             f"{path} seems to hold a secret, and every account can read it",
-            f"chmod o-rwx {shlex.quote(str(path))}",
+            _closing(path),
         )
         for path in exposed
     ] or [("configuration", "ok", f"no secret in {directory} that others can read", "")]
+
+
+def _closing(path: Path) -> str:
+    # systemd reads this one, as root.
+    if path.name == "artac.env":
+        return f"chmod o-rwx {shlex.quote(str(path))}"
+    try:
+        return config_text.closing(path, path.stat())
+    except OSError:
+        return f"ls -l {shlex.quote(str(path))}"
 
 
 def is_exposed(path: Path) -> bool:

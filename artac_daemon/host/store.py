@@ -1,8 +1,10 @@
 """The sessions on disk: `STATE/sessions/ID/`, private, each file whole or not there.
 
-`spec` is written once by the backend, `limits` by it whenever they change, `keeper` and `end` by
-the session's keeper, `stop` by the backend before it takes the first step of a stop. A session's
-state is never stored: it follows from which of these exist and from who is alive.
+`spec` is written once by the backend, and so is a terminal's `settings` for Claude; `limits` and
+`succession` (who had the conversation before it and after it) whenever they change; `keeper` and
+`end` by the session's keeper, `hooks` by Claude's hooks, `stop` by the backend before it takes the
+first step of a stop. To `messages` the backend adds, see `message_log`. A session's state is never
+stored: it follows from which of these exist, from who is alive and from what Claude tells.
 """
 
 from __future__ import annotations
@@ -29,6 +31,9 @@ from . import state_format
 
 # A record is a few hundred bytes; more than this is not one of ours.
 _MAX_RECORD = 1024 * 1024
+
+HOOKS = "hooks"
+SUCCESSION = "succession"
 
 # What reading a file can come to that holds anything at all.
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError)
@@ -117,6 +122,29 @@ class Store:
         directory = str(self.directory(session_id))
         record.write(directory, "limits", granted.to_json(), durable=False)
 
+    def write_settings(self, session_id: str, settings: dict[str, Any]) -> Path:
+        """Claude's settings for a session; where they are. May hold a user's secrets."""
+        directory = str(self.directory(session_id))
+        record.write(directory, "settings", settings, durable=False)
+        return self.directory(session_id) / "settings"
+
+    def make_hooks(self, session_id: str) -> Path:
+        """The file that takes what Claude's hooks tell: a hook makes none itself."""
+        path = self.directory(session_id) / HOOKS
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+        return path
+
+    def write_succession(self, session_id: str, succession: dict[str, Any]) -> None:
+        record.write(str(self.directory(session_id)), SUCCESSION, succession)
+
+    def read_succession(self, session_id: str) -> dict[str, Any]:
+        """What is noted of those before and after it; {} where nothing is, or it is damaged."""
+        try:
+            content = _load(self.directory(session_id) / SUCCESSION)
+        except _DAMAGE:
+            return {}
+        return dict(content)
+
     def write_stop(self, session_id: str, stop: StopRequest) -> None:
         record.write(str(self.directory(session_id)), "stop", stop.to_json())
 
@@ -160,7 +188,8 @@ class Store:
 
     def tidy(self, session_id: str, keeper_gone: bool) -> None:
         """Remove what a killed writer had half written; a keeper may be writing at this moment."""
-        names = ["spec", "stop", "limits"] + (["end", "keeper"] if keeper_gone else [])
+        names = ["spec", "stop", "limits", "settings", "messages", SUCCESSION]
+        names += ["end", "keeper"] if keeper_gone else []
         for name in names:
             for half in self.directory(session_id).glob(f".{name}.*"):
                 half.unlink(missing_ok=True)

@@ -46,6 +46,12 @@ def check(cwd: str, allowed_roots: Sequence[str]) -> str:
     return real
 
 
+def nearest(real: str, roots: Sequence[str]) -> str | None:
+    """Of the roots that a real path is below, the one that is nearest once links are resolved."""
+    above = [root for root in roots if _is_below(real, root)]
+    return max(above, key=lambda root: len(os.path.realpath(root)), default=None)
+
+
 def _is_below(real: str, root: str) -> bool:
     top = os.path.realpath(root)
     return real == top or real.startswith(top.rstrip("/") + "/")

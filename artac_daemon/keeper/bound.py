@@ -10,7 +10,9 @@ from collections.abc import Callable
 from . import output
 from .loop import Loop
 
-FILES = ("output", "stderr")
+# With the most that each may hold, where the session's own bound is not lower. What Claude's hooks
+# have told is read again by each new backend, and only the latest of it counts.
+FILES = {"output": None, "stderr": None, "hooks": 256 * 1024}
 
 # After a file was written to, how long until its size is looked at (seconds).
 _PAUSE = 2.0
@@ -51,9 +53,9 @@ class OutputBound:
         self._arm()
         if self._punching:
             return
-        for path in FILES:
+        for path, most in FILES.items():
             try:
-                length = output.due(path, self._limit)
+                length = output.due(path, min(self._limit, most or self._limit))
                 if length:
                     self._punching.add(output.punch(path, length))
             except OSError as error:

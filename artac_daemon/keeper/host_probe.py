@@ -10,7 +10,7 @@ from .loop import Loop
 
 # A machine that goes down is busy, and an answer that comes too late makes the end untrue. Units
 # are stopped with at least ten seconds more than the grace.
-_LIMIT = 5.0
+_LIMIT = 8.0
 _STAYS_UP = (b"running", b"degraded", b"maintenance", b"starting", b"initializing")
 
 

@@ -62,6 +62,15 @@ class Input:
         self._queue.append((memoryview(data), key, done))
         self._waiting += len(data)
 
+    def at_once(self, data: bytes) -> int:
+        """How many of the first of these bytes went in right now, past an empty queue."""
+        if self._queue or self._closing or self.fd < 0:
+            return 0
+        try:
+            return os.write(self.fd, data)
+        except OSError:
+            return 0  # who queues them then is told why
+
     def pump(self) -> None:
         """Write what the descriptor takes now; never blocks."""
         while self._queue and self.fd >= 0:

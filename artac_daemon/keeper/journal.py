@@ -5,7 +5,7 @@ Standard library only: the keeper logs a session's end while no backend runs.
 
 from __future__ import annotations
 
-import socket
+import _socket
 import struct
 from collections.abc import Mapping
 
@@ -31,9 +31,42 @@ def encode(fields: Mapping[str, str]) -> bytes:
 def send(fields: Mapping[str, str]) -> bool:
     """Whether journald took the entry; False where none runs or it is not keeping up."""
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
-            sender.setblocking(False)
-            sender.sendto(encode(fields), SOCKET)
+        sender = _socket.socket(_socket.AF_UNIX, _socket.SOCK_DGRAM | _socket.SOCK_CLOEXEC)
     except OSError:
         return False
+    try:
+        sender.setblocking(False)
+        sender.sendto(encode(fields), SOCKET)
+    except OSError:
+        return False
+    finally:
+        sender.close()
     return True
+
+
+class SessionJournal:
+    """The journal entries of one session's keeper."""
+
+    def __init__(self, session_id: str) -> None:
+        self.session = session_id
+        self.name = ""
+
+    def log(
+        self,
+        priority: int,
+        message: str,
+        event: str = "keeper",
+        more: Mapping[str, str] | None = None,
+    ) -> None:
+        """One entry; priorities are syslog's."""
+        send(
+            {
+                "MESSAGE": message,
+                "PRIORITY": str(priority),
+                "SYSLOG_IDENTIFIER": "artac-keeper",
+                "ARTAC_SESSION": self.session,
+                "ARTAC_NAME": self.name,
+                "ARTAC_EVENT": event,
+                **(more or {}),
+            }
+        )

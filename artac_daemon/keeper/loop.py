@@ -10,9 +10,13 @@ from collections.abc import Callable
 
 # epoll counts milliseconds in 32 bits, and a session may have weeks.
 _LONGEST_SLEEP = 86_400.0
+# How many descriptors are told of at once.
+_AT_ONCE = 64
+
+_NEVER = float("inf")
 
 Callback = Callable[[], None]
-OnEvents = Callable[[int], None]
+OnEvents = Callable[[int], object]
 
 
 class Loop:
@@ -22,6 +26,7 @@ class Loop:
         self._epoll = select.epoll()
         self._callbacks: dict[int, OnEvents] = {}
         self._deadlines: dict[str, tuple[float, Callback]] = {}
+        self._next = _NEVER  # when the first of them is over, or earlier
         self._signals: dict[int, Callback] = {}
         self._running = True
         read, write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -46,10 +51,16 @@ class Loop:
 
     def after(self, name: str, seconds: float, callback: Callback) -> None:
         """One deadline of that name; a new one replaces it."""
-        self._deadlines[name] = (time.monotonic() + seconds, callback)
+        due = time.monotonic() + seconds
+        self._deadlines[name] = (due, callback)
+        self._next = min(self._next, due)
 
     def cancel(self, name: str) -> None:
         self._deadlines.pop(name, None)
+
+    def due(self, name: str) -> bool:
+        """Whether there is a deadline of that name."""
+        return name in self._deadlines
 
     def on_signal(self, number: int, callback: Callback) -> None:
         """Call back from the loop, not from within the signal."""
@@ -61,22 +72,26 @@ class Loop:
         self._running = False
 
     def run(self) -> None:
+        callbacks, poll, now = self._callbacks, self._epoll.poll, time.monotonic
         while self._running:
-            for fd, events in self._epoll.poll(self._timeout()):
-                callback = self._callbacks.get(fd)
+            # A key that is typed wakes a keeper twice, and a person waits: no more than this.
+            rest = -1.0
+            if self._next < _NEVER:
+                rest = min(max(0.0, self._next - now()), _LONGEST_SLEEP)
+            for fd, events in poll(rest, _AT_ONCE):
+                callback = callbacks.get(fd)
                 if callback:
                     callback(events)
-            now = time.monotonic()
-            for name, (due, action) in list(self._deadlines.items()):
-                if due <= now and self._deadlines.get(name) == (due, action):
-                    del self._deadlines[name]
-                    action()
+            if self._next < _NEVER and self._next <= now():
+                self._run_due()
 
-    def _timeout(self) -> float:
-        if not self._deadlines:
-            return -1
-        rest = min(due for due, _ in self._deadlines.values()) - time.monotonic()
-        return min(max(0.0, rest), _LONGEST_SLEEP)
+    def _run_due(self) -> None:
+        now = time.monotonic()
+        for name, (due, action) in list(self._deadlines.items()):
+            if due <= now and self._deadlines.get(name) == (due, action):
+                del self._deadlines[name]
+                action()
+        self._next = min((due for due, _ in self._deadlines.values()), default=_NEVER)
 
     def _on_signals(self, fd: int) -> None:
         try:

@@ -2,49 +2,65 @@
 
 from __future__ import annotations
 
+import _socket
 import os
-import select
 import signal
-import socket
 import struct
 import time
+from collections.abc import Callable
 
-from . import child, journal, record
+from . import child, conversation, record
 from .adopted import UNKNOWN, Adopted
 from .bound import OutputBound
+from .claude_input import ClaudeInput
+from .ending import Ending, tell_unseen
 from .host_probe import HostProbe
-from .input import Full, Input
-from .link import Link, listen, peer_uid
+from .input import Full
+from .journal import SessionJournal
+from .link import Link
 from .loop import Loop
 from .moves import Moves
+from .peers import Peers, stop_listening
 from .tree import CgroupTree, DescendantTree
-from .wire import PROTOCOL, SOCKET
+from .wire import PROTOCOL
 
-MAX_LINKS = 64
+# The screen model is for those keepers only that have a terminal: it would double the others.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .attaching import Attaching
+    from .piping import Piping
 
-# systemd signals a cgroup's processes one by one: Claude's end may be seen before our own SIGTERM.
-_SIGTERM_MAY_FOLLOW = 0.2
+# systemd signals a cgroup's processes one by one, and may be held up between two of them: Claude's
+# end may be seen before our own SIGTERM.
+_SIGTERM_MAY_FOLLOW = 1.0
 _TERM_BEFORE_KILL = 2.0
-_SWEEP_LIMIT = 10.0
+
+Handler = Callable[[Link, dict[str, object]], None]
 
 
 class Session:
     """States: waiting (for `launch`), running, ended (end on disk, tree being swept)."""
 
-    def __init__(self, loop: Loop, session_id: str, launcher: socket.socket) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        session_id: str,
+        launcher: _socket.socket,
+        terminal: Attaching | Piping | None,
+    ) -> None:
         self._loop = loop
         self._id = session_id
         self._identity = record.identity()
         self._spec: object = None
-        self._name = ""
+        self._journal = SessionJournal(session_id)
         self._state = "waiting"
         self._child: child.Child | Adopted | None = None
         self._gone = False  # Claude has ended
         self._claude: dict[str, object] | None = None
-        self._input: Input | None = None
+        self._input: ClaudeInput | None = None
         self._tree: CgroupTree | DescendantTree = DescendantTree()
         self._moves = Moves()
-        self._output = -1
+        self._conversation: conversation.Lock | None = None
         self._output_bound: OutputBound | None = None
         self._grace = 10.0
         self._started = 0.0
@@ -53,42 +69,27 @@ class Session:
         self._stop: dict[str, object] | None = None
         self._terminated = self._backend_gone = False
         self._probe = HostProbe(loop, self._maybe_end)
-        self._links: set[Link] = set()
-        self._server = listen(SOCKET)
-        loop.watch(self._server.fileno(), select.EPOLLIN, self._accept)
+        self._ending = Ending(loop, self._journal, self._leave)
+        self._terminal = terminal
         loop.on_signal(signal.SIGTERM, self._on_sigterm)
         loop.on_signal(signal.SIGCHLD, self._reap)
-        self._launcher = self._add(launcher)
+        self._peers = Peers(loop, self._hello, self._on_message, self._on_link_closed)
+        self._launcher = self._peers.add(launcher)
 
     # Links
 
-    def _accept(self, _: int) -> None:
-        try:
-            peer, _address = self._server.accept()
-        except OSError:
-            return
-        if peer_uid(peer) not in (0, os.getuid()) or len(self._links) >= MAX_LINKS:
-            peer.close()
-            return
-        self._add(peer)
-
-    def _add(self, peer: socket.socket) -> Link:
-        link = Link(self._loop, peer, self._on_message, self._on_link_closed)
-        self._links.add(link)
-        link.send(
-            {
-                "event": "hello",
-                "protocol": list(PROTOCOL),
-                "session": self._id,
-                "keeper": self._identity,
-                "state": self._state,
-                "claude": self._claude,
-                "spec": self._spec,
-                "input_open": bool(self._input and self._input.is_open),
-                "cgroup": self._settled_in(),
-            }
-        )
-        return link
+    def _hello(self) -> dict[str, object]:
+        return {
+            "event": "hello",
+            "protocol": list(PROTOCOL),
+            "session": self._id,
+            "keeper": self._identity,
+            "state": self._state,
+            "claude": self._claude,
+            "spec": self._spec,
+            "input_open": bool(self._input and self._input.is_open),
+            "cgroup": self._settled_in(),
+        }
 
     def _settled_in(self) -> str | None:
         if isinstance(self._tree, CgroupTree) and not self._backend_gone:
@@ -96,7 +97,8 @@ class Session:
         return None
 
     def _on_link_closed(self, link: Link) -> None:
-        self._links.discard(link)
+        if self._terminal is not None:
+            self._terminal.left(link)
         # Until the next one settles it, the tree may be in the cgroup that systemd now ends.
         self._backend_gone |= self._moves.dropped(link)
         if link is not self._launcher:
@@ -107,9 +109,25 @@ class Session:
         elif self._bound and self._state == "running":
             self._backend_gone = True
             self._wind_down()
+        elif self._terminal is not None:
+            self._terminal.launcher_left()
 
     def _on_message(self, link: Link, message: dict[str, object]) -> None:
-        handler = {
+        number = message.get("id")
+        if link.terminal and self._terminal is not None:
+            handler: Handler | None = self._terminal.said
+        else:
+            handler = self._handler(str(message.get("op")))
+        if handler is None:
+            link.send({"reply": number, "error": "unknown", "detail": str(message.get("op"))})
+            return
+        try:
+            handler(link, message)
+        except (KeyError, ValueError, TypeError, OverflowError, OSError, struct.error) as error:
+            link.send({"reply": number, "error": "malformed", "detail": repr(error)})
+
+    def _handler(self, op: str) -> Handler | None:
+        handlers: dict[str, Handler] = {
             "launch": self._launch,
             "adopt": self._adopt,
             "moving": self._moving,
@@ -119,17 +137,10 @@ class Session:
             "stop-asked": self._stop_asked,
             "signal": self._signal,
             "kill-tree": self._kill_tree,
-            "resize": self._resize,
             "runtime": self._runtime,
-        }.get(str(message.get("op")))
-        number = message.get("id")
-        if handler is None:
-            link.send({"reply": number, "error": "unknown", "detail": str(message.get("op"))})
-            return
-        try:
-            handler(link, message)
-        except (KeyError, ValueError, TypeError, OverflowError, OSError, struct.error) as error:
-            link.send({"reply": number, "error": "malformed", "detail": repr(error)})
+        }
+        of_terminal = self._terminal.handler(op) if self._terminal is not None else None
+        return handlers.get(op, of_terminal)
 
     # Starting
 
@@ -138,32 +149,59 @@ class Session:
             link.send({"reply": message["id"], "error": "started"})
             return
         launch = child.Launch(message)
+        if launch.terminal and not self._for_terminal():
+            raise ValueError("this keeper was not started for a terminal")
         limit = int(str(message["output_max"]))
         self._bound = bool(message["bound"])
+        try:
+            self._take_conversation(message.get("conversation"))
+        except conversation.InUse as problem:
+            link.send({"reply": message["id"], "error": "in-use", "detail": str(problem)})
+            return
+        except OSError as error:
+            self._fail(f"its conversation cannot be locked: {error.strerror or error}")
+            return
         self._take(message)
         try:
             self._settle_in()
-            self._output = _append("output")
-            errors = _append("stderr")
-            self._child = child.start(launch, self._tree.enter, self._output, errors)
+            output, errors = _append("output"), _append("stderr")
+            started = child.start(launch, self._tree.enter, output, errors)
             os.close(errors)
         except OSError as error:
             self._fail(error.strerror or str(error))
             return
-        self._state = "running"
+        self._state, self._child = "running", started
         self._started = time.monotonic()
         self._bound_runtime(message.get("runtime_max"))
-        self._claude = {**self._identity, "pid": self._child.pid}
-        self._claude["start_time"] = record.start_time(self._child.pid)
-        self._input = Input(os.dup(self._child.control) if launch.terminal else self._child.control)
-        os.set_inheritable(self._input.fd, False)
-        if launch.terminal:
-            self._loop.watch(self._child.control, select.EPOLLIN, self._on_terminal)
-        self._output_bound = OutputBound(self._loop, limit, lambda said: self._log(4, said))
+        self._claude = {**self._identity, "pid": started.pid}
+        self._claude["start_time"] = record.start_time(started.pid)
+        control = os.dup(started.control) if launch.terminal else started.control
+        self._input = ClaudeInput(self._loop, control)
+        piped = message.get("piped")
+        if self._terminal is not None and isinstance(piped, dict):
+            lines = bool(piped["lines"])
+            self._terminal.begin(self._input, lines, self._program_left, self._peers.tell)
+        elif launch.terminal:
+            assert self._terminal is not None
+            size = (launch.columns, launch.rows)
+            self._terminal.open(started.control, output, size, self._input)
+        self._output_bound = OutputBound(self._loop, limit, lambda said: self._journal.log(4, said))
         link.send({"reply": message["id"], "claude": self._claude})
         for item in message["input"]:  # type: ignore[attr-defined]
             self._input.put(item["line"].encode(), item["key"], lambda _: None)
-        self._pump()
+
+    def _take_conversation(self, asked: object) -> None:
+        if not isinstance(asked, dict):  # by an older backend, or of an account without a home
+            return
+        holder = {**self._identity, "session": self._id, "state": str(asked["state"])}
+        try:
+            self._conversation = conversation.take(str(asked["lock"]), holder)
+        except OSError as error:
+            if asked["resumed"]:
+                raise
+            # A new one: nobody else knows of it, and where this fails Claude cannot keep it either.
+            what = f"its conversation is not locked: {error.strerror or error}"
+            self._journal.log(4, what)
 
     def _adopt(self, link: Link, message: dict[str, object]) -> None:
         if self._state != "waiting":
@@ -185,7 +223,7 @@ class Session:
 
     def _take(self, message: dict[str, object]) -> None:
         self._spec = message["spec"]
-        self._name = str(message["name"])
+        self._journal.name = str(message["name"])
         self._grace = float(str(message["grace"]))
         if message["cgroup"]:
             self._tree = CgroupTree(str(message["cgroup"]))
@@ -238,63 +276,10 @@ class Session:
             self._input.put(str(message["line"]).encode(), str(message["key"]), done)
         except Full:
             link.send({"reply": number, "error": "full"})
-            return
-        self._pump()
-
-    def _pump(self) -> None:
-        if self._input is None:
-            return
-        before = self._input.fd
-        self._input.pump()
-        if self._input.fd < 0:
-            self._loop.forget(before)
-        elif self._input:
-            self._loop.watch(before, select.EPOLLOUT, lambda _: self._pump())
-        else:
-            self._loop.forget(before)
-
-    def _end_input(self) -> None:
-        if self._input is not None and self._input.fd >= 0:
-            fd = self._input.fd
-            self._input.close()
-            if self._input.fd < 0:
-                # Before anything else is opened: it would get this number, and find it taken.
-                self._loop.forget(fd)
 
     def _close_input(self, link: Link, message: dict[str, object]) -> None:
-        self._end_input()
-        link.send({"reply": message["id"]})
-
-    # A terminal's output
-
-    def _on_terminal(self, _: int) -> None:
-        """Once for each wake-up, so that a flood leaves room for the links."""
-        if self._read_terminal() is None and self._child is not None:
-            self._loop.forget(self._child.control)
-
-    def _read_terminal(self) -> bool | None:
-        """True when something was read, False when nothing is there now, None at the end."""
-        assert self._child is not None
-        try:
-            data = os.read(self._child.control, 65536)
-        except BlockingIOError:
-            return False
-        except OSError:  # EIO: every process has closed the terminal
-            return None
-        view = memoryview(data)
-        while view:
-            try:
-                view = view[os.write(self._output, view) :]
-            except OSError:  # a full disk: the program goes on, and its log has a gap
-                return True
-        return bool(data) or None
-
-    def _resize(self, link: Link, message: dict[str, object]) -> None:
-        if self._child is None or not os.isatty(self._child.control):
-            raise ValueError("no terminal")
-        else:
-            columns, rows = int(str(message["columns"])), int(str(message["rows"]))
-            child.set_size(self._child.control, columns, rows)
+        if self._input is not None:
+            self._input.end()
         link.send({"reply": message["id"]})
 
     # Ending
@@ -315,6 +300,18 @@ class Session:
     def _kill_tree(self, link: Link, message: dict[str, object]) -> None:
         self._tree.kill()
         link.send({"reply": message["id"]})
+
+    def _program_left(self, signalled: int | None) -> None:
+        """The program at a piped session sends Claude a signal, or (None) has gone for good."""
+        if signalled is not None:
+            self._signal_claude(signalled)
+        elif self._state == "running" and not (self._stop or self._terminated or self._gone):
+            persistent = isinstance(self._spec, dict) and self._spec.get("persistent")
+            # A program that was never there does not know where to come back to.
+            if not (persistent and self._terminal is not None and self._terminal.met):
+                self._stop = {"by": "artac", "why": "program", "at": time.time()}
+                self._peers.tell({"event": "stopping", "stop": self._stop})
+                self._wind_down()
 
     def _on_sigterm(self) -> None:
         if self._state == "waiting":
@@ -340,17 +337,15 @@ class Session:
         if self._state != "running" or self._stop or self._terminated:
             return
         self._stop = {"by": "artac", "why": "limit", "at": time.time(), "limit_seconds": limit}
-        for link in list(self._links):
-            link.send({"event": "stopping", "stop": self._stop})
+        self._peers.tell({"event": "stopping", "stop": self._stop})
         self._wind_down()
 
     def _wind_down(self) -> None:
         """Nobody is there to do it in order: let Claude finish what it can within the grace."""
-        if self._child is not None:
-            if self._input is not None and self._input.fd == self._child.control:
-                self._end_input()
-            else:
-                self._signal_claude(signal.SIGTERM)
+        if self._input is not None and not self._has_terminal():
+            self._input.end()
+        else:
+            self._signal_claude(signal.SIGTERM)
         self._loop.after("term", self._grace, lambda: self._signal_claude(signal.SIGTERM))
         self._loop.after("kill", self._grace + _TERM_BEFORE_KILL, self._tree.kill)
 
@@ -370,7 +365,7 @@ class Session:
             ):
                 continue
             elif self._state == "ended":
-                self._swept()
+                self._ending.swept()
 
     def _adopted_ended(self, status: int | None) -> None:
         self._status, self._gone = status, True
@@ -390,13 +385,10 @@ class Session:
         if self._state != "running" or self._probe.pending:
             return
         self._state = "ended"
-        assert self._child is not None
-        if self._input is not None and self._input.fd >= 0:
-            self._loop.forget(self._input.fd)
+        if self._input is not None:
             self._input.abandon()
-        if self._loop_has_terminal():
-            while self._read_terminal():
-                pass
+        if self._terminal is not None:
+            self._terminal.finish()
         tally = self._tree.tally()
         self._finish(
             {
@@ -414,8 +406,11 @@ class Session:
         code = os.waitstatus_to_exitcode(self._status)
         return {"exit_code": code if code >= 0 else None, "signal": -code if code < 0 else None}
 
-    def _loop_has_terminal(self) -> bool:
-        return self._input is not None and os.isatty(self._child.control) if self._child else False
+    def _for_terminal(self) -> bool:
+        return self._terminal is not None and not self._terminal.piped
+
+    def _has_terminal(self) -> bool:
+        return self._terminal is not None and self._terminal.is_open
 
     def _stop_is_kill(self) -> bool:
         return self._stop is not None and self._stop["why"] == "kill"
@@ -430,71 +425,22 @@ class Session:
             "host_stopping": self._probe.host_stopping,
             "host_silent": self._probe.silent,
             "backend_gone": self._backend_gone,
+            **(self._terminal.facts() if self._terminal is not None else {}),
             **facts,
         }
-        try:
-            record.write(".", "end", end)
-        except OSError as error:  # a full disk: the journal is the last to know
-            what = f"the end could not be written: {error.strerror}: {end}"
-            self._log(2, what, more={"MESSAGE_ID": journal.END_NOT_WRITTEN})
-        self._facts = end
-        if self._child is None or not self._tree.populated():
-            self._swept()
-            return
-        if self._tree.events_fd() >= 0:
-            wanted = select.EPOLLPRI | select.EPOLLERR
-            self._loop.watch(self._tree.events_fd(), wanted, lambda _: self._swept())
-        self._loop.after("sweep", _SWEEP_LIMIT, self._leave)
-        self._tree.kill()
-        self._swept()
+        self._ending.begin(end, self._tree if self._child is not None else None)
 
-    def _swept(self) -> None:
-        if not self._tree.populated():
-            self._leave()
-        elif isinstance(self._tree, DescendantTree):
-            self._tree.kill()  # what was forked while the tree was walked
-
-    def _leave(self) -> None:
-        if not self._links:
-            number, code = self._facts.get("signal"), self._facts.get("exit_code")
-            how = f"exit code {code}" if number is None else f"signal {number}"
-            # The reason is for the backend to tell, which knows more; this is what it follows from.
-            known = {"ARTAC_EXIT_CODE": code, "ARTAC_SIGNAL": number}
-            self._log(
-                6,
-                f"session ended while no backend ran ({how}); `artac why {self._id}` tells more",
-                "ended",
-                {
-                    "MESSAGE_ID": journal.ENDED_UNSEEN,
-                    **{name: str(value) for name, value in known.items() if value is not None},
-                },
-            )
-        for link in list(self._links):
-            link.send({"event": "ended", "end": self._facts})
-        try:
-            os.unlink(SOCKET)
-        except OSError:
-            pass  # its directory may be gone already
+    def _leave(self, end: dict[str, object]) -> None:
+        if self._conversation is not None:
+            self._conversation.release()
+            self._conversation = None
+        if not self._peers:
+            tell_unseen(self._journal, end)
+        if self._terminal is not None:
+            self._terminal.ended(end)
+        self._peers.tell({"event": "ended", "end": end})
+        stop_listening()
         self._loop.stop()
-
-    def _log(
-        self,
-        priority: int,
-        message: str,
-        event: str = "keeper",
-        more: dict[str, str] | None = None,
-    ) -> None:
-        journal.send(
-            {
-                "MESSAGE": message,
-                "PRIORITY": str(priority),
-                "SYSLOG_IDENTIFIER": "artac-keeper",
-                "ARTAC_SESSION": self._id,
-                "ARTAC_NAME": self._name,
-                "ARTAC_EVENT": event,
-                **(more or {}),
-            }
-        )
 
 
 def _append(name: str) -> int:

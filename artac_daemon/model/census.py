@@ -196,6 +196,8 @@ class _Taking:
             self._members[keeper.pid] = session.id
             self._orphans.pop(keeper.pid, None)
             for process in below(keeper.pid, self._processes):
+                if process.pid == self._grounds.backend:  # restarted from within a session
+                    continue
                 if process.pid not in self._orphans:  # a cgroup tells more than descent
                     self._members.setdefault(process.pid, session.id)
 

@@ -124,6 +124,12 @@ def _judge(facts: EndFacts, placement: Placement) -> tuple[Reason, str]:
         return Reason.LIMIT, f"it had run for its runtime_max{_of(facts.stop)} ({how})"
     if facts.stop and facts.stop.why == "timeout":
         return Reason.TIMEOUT, f"it had been idle for its idle_timeout{_of(facts.stop)} ({how})"
+    if facts.stop and facts.stop.why == "program":
+        return Reason.STOPPED, f"the program that it belonged to has gone ({how})"
+    if facts.stop and facts.stop.why == "overdue":
+        return Reason.TIMEOUT, f"its turn had no result within its time{_of(facts.stop)} ({how})"
+    if facts.stop and facts.stop.why == "done":
+        return _after_its_turn(facts, how)
     if facts.stop:
         verb = _STOP_VERBS.get(facts.stop.why, "stopped")
         reason = _STOP_REASONS.get(facts.stop.why, Reason.STOPPED)
@@ -144,6 +150,14 @@ def _judge(facts: EndFacts, placement: Placement) -> tuple[Reason, str]:
     if facts.exit_code == 0:
         return Reason.COMPLETED, f"claude ended by itself ({how})"
     return Reason.FAILED, f"claude failed ({how})"
+
+
+def _after_its_turn(facts: EndFacts, how: str) -> tuple[Reason, str]:
+    # Claude's exit code is 1 after a turn that failed or was interrupted; that of SIGTERM, and
+    # SIGKILL, are artac's own next steps.
+    if facts.signal in (signals.SIGTERM, signals.SIGKILL) or facts.exit_code in (0, 143):
+        return Reason.COMPLETED, f"its one turn was over ({how})"
+    return Reason.FAILED, f"its one turn was over, and not with success ({how})"
 
 
 def keeper_lost(status: int | None) -> tuple[str, str]:

@@ -62,3 +62,4 @@ class TurnExit:
     FAILED = 10
     INTERRUPTED = 11
     SESSION_ENDED = 12
+    CANCELLED = 13

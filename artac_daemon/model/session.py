@@ -27,6 +27,7 @@ class Kind(str, Enum):
     HEADLESS = "headless"
     TERMINAL = "terminal"
     ADOPTED = "adopted"  # not at all: somebody else has started it
+    PIPED = "piped"  # by the program that started it, as if Claude were its own child
 
 
 class Placement(str, Enum):
@@ -43,11 +44,19 @@ class State(str, Enum):
     STARTING = "starting"
     WORKING = "working"
     NEEDS_PERMISSION = "needs-permission"
+    RETRYING = "retrying"  # the model's API has failed, and will be asked again
     IDLE = "idle"
-    RUNNING = "running"  # a terminal session: its program does not tell
+    RUNNING = "running"  # its program does not tell
     STOPPING = "stopping"
     UNRESPONSIVE = "unresponsive"  # the keeper is alive and does not answer
     ENDED = "ended"
+
+
+class Restart(str, Enum):
+    """When a session's conversation is taken up again without anybody asking. None: never."""
+
+    ON_FAILURE = "on-failure"  # it ended otherwise than in order or on purpose
+    ON_BOOT = "on-boot"  # the machine went down under it
 
 
 def is_id(text: str) -> bool:
@@ -114,10 +123,18 @@ class SessionSpec:
     claude_args: tuple[str, ...] = ()
     env_names: tuple[str, ...] = ()
     created_by: str = ""
+    denied_tools: tuple[str, ...] = ()
+    restart: tuple[Restart, ...] = ()
+    resumes: str = ""  # the id of the session whose conversation it took up; "": a new one
+    declared: str = ""  # the name of the file in sessions.d that it was started from
+    one_shot: str = ""  # the uuid of its prompt, after whose turn it is ended; "": it goes on
+    turn_timeout: float | None = None  # seconds that a one-shot may take; None: any time
+    deny_permissions: bool = False  # Claude denies what it would ask for
 
     def to_json(self) -> dict[str, Any]:
         raw = asdict(self)
         raw["kind"], raw["placement"] = self.kind.value, self.placement.value
+        raw["restart"] = [when.value for when in self.restart]
         raw["version"] = 1
         return raw
 
@@ -142,6 +159,15 @@ class SessionSpec:
             claude_args=_texts(raw, "claude_args"),
             env_names=_texts(raw, "env_names"),
             created_by=_text(raw, "created_by"),
+            # Records of before there were policies have none.
+            denied_tools=_texts(raw, "denied_tools") if "denied_tools" in raw else (),
+            # Nor have those of before sessions could be resumed any of these.
+            restart=tuple(map(Restart, _texts(raw, "restart"))) if "restart" in raw else (),
+            resumes=_text(raw, "resumes") if "resumes" in raw else "",
+            declared=_text(raw, "declared") if "declared" in raw else "",
+            one_shot=_text(raw, "one_shot") if "one_shot" in raw else "",
+            turn_timeout=_seconds(raw, "turn_timeout"),
+            deny_permissions="deny_permissions" in raw and _flag(raw, "deny_permissions"),
         )
         if not is_id(spec.id):
             raise ValueError(f"{spec.id!r} is not a session id")
@@ -153,9 +179,11 @@ class StopRequest:
     """Who asked for a session's end, when and how. On disk before the first step of it."""
 
     by: str
-    why: str  # stop, kill, drain; of artac itself: limit (runtime_max), timeout (idle_timeout)
+    # stop, kill, drain; of artac itself: limit (runtime_max), timeout (idle_timeout), program (its
+    # program has gone), and of a one-shot: done, overdue (turn_timeout)
+    why: str
     at: float
-    limit_seconds: float | None = None  # of the two limits, the one that was reached
+    limit_seconds: float | None = None  # of these limits, the one that was reached
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -188,6 +216,54 @@ class LaunchRequest:
     size: tuple[int, int] | None = None  # columns, rows
     limits: Mapping[str, Any] = field(default_factory=dict)  # of the table in model/limits.py
     queue: float | None = None  # seconds to wait until it may start; None: now or not at all
+    restart: tuple[Restart, ...] = ()
+    declared: str = ""
+    persist: bool | None = None  # None: as persist_claude_sessions says
+    resumed: bool = False  # Claude has the conversation already, and is to go on with it
+    continue_interrupted: bool = False  # by running the turn again that was cut off
+    one_shot: bool = False  # to be ended when its prompt's turn is over
+    turn_timeout: float | None = None
+    deny_permissions: bool = False
+
+
+@dataclass(frozen=True)
+class ResumeRequest:
+    """What `artac resume` asks of the backend: to take up the conversation of an ended session."""
+
+    name: str = ""  # "": the one it had, if no other session has it now
+    kind: Kind | None = None  # None: the same
+    env: Mapping[str, str] = field(default_factory=dict)
+    without_env: bool = False  # also without the variables that it was given at its start
+    continue_interrupted: bool = False
+    size: tuple[int, int] | None = None
+    queue: float | None = None
+    attempts: tuple[float, ...] = ()  # of artac itself, this one with them; (): a person asks
+
+
+@dataclass(frozen=True)
+class AttachRequest:
+    """What `artac attach` asks of a session's keeper."""
+
+    columns: int | None = None  # of its window; None: it has none
+    rows: int | None = None
+    ignore_size: bool = False
+    read_only: bool = False
+    steal: bool = False
+    lines: int = 2000  # of what has scrolled away, before the screen
+    from_start: bool = False  # every byte from the first on, and no screen
+
+
+@dataclass(frozen=True)
+class PipeRequest:
+    """What `artac-claude` asks: a session whose input and output are its caller's."""
+
+    cwd: str
+    args: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
+    session: str = ""  # come back to that one; "": a new one
+    inherited: str = ""  # the name of the session that the caller is a part of, if it is
+    steal: bool = False
 
 
 def _text(raw: Mapping[str, Any], key: str) -> str:
@@ -202,6 +278,15 @@ def _flag(raw: Mapping[str, Any], key: str) -> bool:
     if not isinstance(value, bool):
         raise ValueError(f"{key} is {type(value).__name__}, not true or false")
     return value
+
+
+def _seconds(raw: Mapping[str, Any], key: str) -> float | None:
+    value = raw.get(key)
+    if value is None:
+        return None
+    if not 0 < float(value) < float("inf"):
+        raise ValueError(f"{key} is {value}")
+    return float(value)
 
 
 def _texts(raw: Mapping[str, Any], key: str) -> tuple[str, ...]:

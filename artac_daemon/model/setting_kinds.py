@@ -160,7 +160,7 @@ class Duration(ValueKind[float]):
     def allowed(self) -> str:
         return (
             f"a duration from {self.lowest} to {self.highest}: seconds,"
-            " or numbers with ms, s, min or h"
+            " or numbers with ms, s, min, h, d or w"
         )
 
     def parse(self, raw: Raw) -> float:

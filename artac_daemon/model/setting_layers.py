@@ -58,7 +58,8 @@ class Resolved:
     origins: Mapping[str, Origin]
 
 
-def _suggestion(word: str, known: Iterable[str]) -> str:
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown word; "" where no known one is like it."""
     close = difflib.get_close_matches(word, known, n=1)
     return f"; did you mean {close[0]}?" if close else ""
 
@@ -80,14 +81,14 @@ def setting_of_variable(name: str, place: object) -> str | None:
         right = SETTINGS[key].env_name
         hint = f"; use {right}" if right else "; it can only be set in a YAML file"
     else:
-        hint = _suggestion(name, ENV_NAMES)
+        hint = suggestion(name, ENV_NAMES)
     raise config_error(place, f"unknown variable {shown(name)}{hint}")
 
 
 def _parse(given: Given) -> Any:
     setting = SETTINGS.get(given.key)
     if setting is None:
-        hint = _suggestion(given.key, SETTINGS) or f"; allowed: {', '.join(SETTINGS)}"
+        hint = suggestion(given.key, SETTINGS) or f"; allowed: {', '.join(SETTINGS)}"
         raise config_error(given.origin, f"unknown key {shown(given.key)}{hint}")
     try:
         raw = given.raw

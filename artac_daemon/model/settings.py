@@ -12,6 +12,11 @@ from typing import Any, Final, TypeVar
 
 from .limit_kinds import Amount, CpuQuota, CpuWeight, MemoryBound, Percent, TaskBound, TimeBound
 from .listen_address import LoopbackAddress
+from .notification import Occasion
+from .notify_kinds import Choices, Desktop, Program, WebhookUrl
+from .permission import PermissionMode
+from .policy import Policy
+from .policy_kinds import Policies
 from .setting_kinds import (
     AbsolutePath,
     AccountName,
@@ -32,15 +37,6 @@ from .setting_kinds import (
 from .share_kinds import Share, SizeOrShare
 
 T = TypeVar("T")
-
-
-class PermissionMode(StrEnum):
-    """What a session may do without asking; Claude Code's own names."""
-
-    DEFAULT = "default"
-    ACCEPT_EDITS = "acceptEdits"
-    PLAN = "plan"
-    DONT_ASK = "dontAsk"
 
 
 class PlacementPolicy(StrEnum):
@@ -117,6 +113,11 @@ class Settings:
     permission_mode: PermissionMode = _row(
         Choice(PermissionMode), "default", LIVE, "what sessions may do without asking"
     )
+    policies: tuple[Policy, ...] = _row(
+        Policies(), [], LIVE,
+        "what sessions may do in some directories, where their start does not say otherwise",
+        env=None,
+    )  # fmt: skip
     placement: PlacementPolicy = _row(
         Choice(PlacementPolicy), "auto", RESTART,
         "where sessions live; auto: under systemd, or detached on a machine without it",
@@ -137,6 +138,10 @@ class Settings:
     allowed_roots: tuple[str, ...] = _row(
         PathList(), [], LIVE, "directories that sessions must work under; none: anywhere"
     )
+    trusted_directories: tuple[str, ...] = _row(
+        PathList(), [], LIVE,
+        "directories for which Claude's trust dialog is answered; those below too",
+    )  # fmt: skip
     max_sessions: int = _row(Whole(1, 10_000), "100", LIVE, "sessions that may run at once")
     min_memory_available: int | Percent = _row(
         SizeOrShare("64T"), "5%", LIVE,
@@ -154,6 +159,21 @@ class Settings:
         Whole(1, 100_000), "256", LIVE, "clients that may follow output at once"
     )
     max_request: int = _row(Size("4K", "1G"), "16M", RESTART, "largest API request accepted")
+    restart_attempts: int = _row(
+        Whole(0, 1000), "5", LIVE,
+        "how often a session is resumed by its restart policy within restart_window; 0: never",
+    )  # fmt: skip
+    restart_window: float = _row(
+        Duration("1s", "30d"), "10min", LIVE, "the time in which restart_attempts count"
+    )
+    restart_backoff: float = _row(
+        Duration("100ms", "5min"), "5s", LIVE,
+        "time before a failed session is resumed; it doubles with each attempt, up to 5min",
+    )  # fmt: skip
+    restart_stagger: float = _row(
+        Duration("0", "10min"), "2s", LIVE,
+        "time between two sessions that are resumed after a boot",
+    )  # fmt: skip
     output_max: int = _row(
         Size("1M", "1T"), "256M", LIVE,
         "disk a new session's output may hold; older output is dropped, offsets stay",
@@ -222,6 +242,32 @@ class Settings:
     terminal_size: tuple[int, int] = _row(
         TerminalSize(), "80x24", LIVE, "columns and rows of a terminal no client has sized"
     )
+    notify_on: tuple[Occasion, ...] = _row(
+        Choices(Occasion), [], LIVE, "what of a session is told to those below; none: nothing"
+    )
+    notify_after: float = _row(
+        Duration("100ms", "1h"), "2s", LIVE,
+        "how long a session has to be in a state before that is told",
+    )  # fmt: skip
+    notify_command: tuple[str, ...] = _row(
+        Program(), [], LIVE, "program that is run to tell, with the event as JSON on its input"
+    )
+    notify_url: str = _row(WebhookUrl(), "", LIVE, "where events are posted as JSON, signed")
+    notify_secret_file: str = _row(
+        AbsolutePath(), "", LIVE,
+        'file with what posts are signed with; "" is the systemd credential notify-secret',
+    )  # fmt: skip
+    notify_timeout: float = _row(
+        Duration("1s", "10min"), "30s", LIVE,
+        "time that the program, or one try to post, may take",
+    )  # fmt: skip
+    notify_retry: float = _row(
+        Duration("1s", "1h"), "10min", LIVE, "how long a post that failed is tried again"
+    )
+    notify_desktop: Desktop = _row(
+        Choice(Desktop), "auto", LIVE,
+        "tell the account's desktop; auto: a user's own service with a session bus",
+    )  # fmt: skip
     log_level: LogLevel = _row(
         Choice(LogLevel), "info", LIVE, "least severe message that is logged"
     )

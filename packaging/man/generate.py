@@ -41,6 +41,7 @@ def _parts() -> dict[str, str]:
         "EXAMPLES": commands.examples(),
         "EXIT_EXAMPLE": tables.exit_example(_EXIT_CODES),
         "ARTAC_EXIT_STATUS": tables.exit_status(_EXIT_CODES, "artac"),
+        "CLAUDE_EXIT_STATUS": tables.exit_status(_EXIT_CODES, "artac-claude"),
         "ARTACD_EXIT_STATUS": tables.exit_status(_EXIT_CODES, "artacd"),
         "ARTACD_OPTIONS": "\n".join(parsers.options(parser())),
         "SETTINGS": tables.settings(),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support import capability
 from tests.support.backend import Backend, until
 
 MakeBackend = Callable[..., Backend]
@@ -29,8 +32,7 @@ def make_backend() -> Iterator[MakeBackend]:
             yield make
             for backend in made:
                 if backend.process is not None and backend.process.poll() is None:
-                    for session in backend.list(ended=False):
-                        backend.call("POST", f"/v1/sessions/{session['id']}/kill")
+                    backend.kill_all()
                     assert backend.stop() == 0, backend.log()
                 until(lambda b=backend: not b.leftovers(), f"nothing left: {backend.leftovers()}")
                 sockets = [str(path) for path in backend.state.rglob("*.sock")]
@@ -57,3 +59,18 @@ def backend(make_backend: MakeBackend) -> Backend:
 def persistent(make_backend: MakeBackend) -> Backend:
     """A running backend whose sessions live on."""
     return make_backend(PERSIST_CLAUDE_SESSIONS="true").start()
+
+
+@pytest.fixture
+def small_disk(make_backend: MakeBackend) -> Iterator[Backend]:
+    """A backend whose state is on a file system of its own that is easily filled."""
+    backend = make_backend(PERSIST_CLAUDE_SESSIONS="true")
+    capability.require(None if os.geteuid() == 0 else "mounting a file system needs root")
+    backend.state.mkdir(mode=0o700)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m,mode=0700", "artac-test", str(backend.state)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        capability.require("this machine lets no file system be mounted")
+    yield backend.start()
+    backend.kill_all()
+    backend.stop()
+    subprocess.run(["umount", "--lazy", str(backend.state)], check=True)

@@ -39,9 +39,9 @@ def test_a_persistent_session_goes_on_and_is_found_again(persistent: Backend, de
 
 def test_not_one_byte_is_missing_that_was_written_meanwhile(persistent: Backend) -> None:
     session = persistent.run(f"!slow 1 {'x' * 10}")
-    persistent.wait(session["id"], "working")
+    persistent.wait(session["id"], "working,idle")
     size = 10 * 1024 * 1024
-    flood = persistent.send(session["id"], f"!flood {size}")
+    flood = persistent.hand(session["id"], f"!flood {size}")
     persistent.kill()
     output = persistent.state / "sessions" / session["id"] / "output"
     until(lambda: output.read_bytes().count(b'"type":"result"') == 2, "both turns done", 60)
@@ -67,8 +67,8 @@ def test_an_end_while_no_backend_ran_is_told_truly(
     persistent: Backend, text: str, reason: str, code: int | None, signal_number: int | None
 ) -> None:
     session = persistent.run("!slow 1")
-    persistent.wait(session["id"], "working")
-    persistent.send(session["id"], text)
+    persistent.wait(session["id"], "working,idle")
+    persistent.hand(session["id"], text)
     persistent.kill()
     until(lambda: not persistent.leftovers(), "the session's end")
     persistent.start()
@@ -152,6 +152,20 @@ def test_a_session_that_does_not_persist_ends_with_the_backend(
     assert backend.show(session["id"])["end"]["reason"] == "backend-stopped"
 
 
+@pytest.mark.parametrize("asked", ["stop", "kill", "interrupt", "messages", "limits", "persist"])
+def test_what_had_ended_before_the_backend_started_is_refused_at_once(
+    persistent: Backend, asked: str
+) -> None:
+    session = persistent.run("!exit 0")
+    persistent.wait(session["id"])
+    persistent.restart()
+    body = {"messages": {"text": "x"}, "limits": {"limits": {"runtime": "1h"}}}.get(asked)
+    body = {"on": True} if asked == "persist" else body
+    with pytest.raises(ApiError) as refused:
+        persistent.call("POST", f"/v1/sessions/{session['id']}/{asked}", body, timeout=10)
+    assert refused.value.kind == "not-running"
+
+
 def test_a_stop_that_a_crash_cut_off_is_finished_by_the_next_backend(persistent: Backend) -> None:
     session = persistent.run("!ignore-eof")
     persistent.turn(session["id"], session["prompt"])
@@ -198,13 +212,12 @@ def test_a_stopped_keeper_is_shown_and_taken_up_when_it_goes_on(persistent: Back
         persistent.kill()
         persistent.start()
         assert persistent.show(session["id"])["state"] == "unresponsive"
-        with pytest.raises(ApiError) as refused:
-            persistent.send(session["id"], "hello")
-        assert refused.value.status == 503
+        sent = persistent.send(session["id"], "while it was stopped")
+        assert sent["state"] == "queued"
     finally:
         os.kill(keeper, signal.SIGCONT)
-    persistent.wait(session["id"], "idle")
-    assert persistent.ask(session["id"], "hello")["text"] == "echo: hello"
+    assert persistent.turn(session["id"], sent)["text"] == "echo: while it was stopped"
+    assert persistent.wait(session["id"], "idle")
 
 
 def test_a_second_backend_over_the_same_state_is_refused(persistent: Backend) -> None:

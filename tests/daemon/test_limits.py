@@ -32,7 +32,7 @@ def test_runtime_max_counts_while_no_backend_runs(persistent: Backend) -> None:
 
 
 def test_runtime_max_is_changed_while_the_session_runs(persistent: Backend) -> None:
-    session = persistent.run(limits={"runtime": "2s"})
+    session = persistent.run(limits={"runtime": "20s"})
     assert limit(persistent, session["id"], runtime="infinity")["runtime_max"] == "infinity"
     persistent.restart()
     assert persistent.show(session["id"])["limits"]["values"]["runtime_max"] == "infinity"

@@ -56,6 +56,7 @@ def test_the_page_follows_a_sessions_life(backend: Backend) -> None:
     assert value(page, "artac_backend_starts_total") == 1
     session = backend.run("hello", name="api")
     backend.turn(session["id"], session["prompt"])
+    backend.wait("api", "idle")  # its result is not the last that a turn writes
     which = {"session": session["id"], "name": "api"}
     page = scrape(backend)
     assert value(page, "artac_sessions", state="idle", placement="detached") == 1
@@ -66,6 +67,7 @@ def test_the_page_follows_a_sessions_life(backend: Backend) -> None:
     written = len(backend.output(session["id"]))
     assert value(page, "artac_session_output_bytes_total", **which) == written
     backend.ask("api", "more")
+    backend.wait("api", "idle")
     more = value(scrape(backend), "artac_session_output_bytes_total", **which)
     assert written < more == len(backend.output(session["id"]))
     backend.call("POST", "/v1/sessions/api/stop")
@@ -80,10 +82,10 @@ def test_messages_that_wait_are_counted_until_claude_takes_them_up(backend: Back
     session = backend.run("!slow 60", name="busy")
     backend.wait("busy", "working")
     which = {"session": session["id"], "name": "busy"}
-    before = value(scrape(backend), "artac_session_input_queue", **which)
+    until(lambda: value(scrape(backend), "artac_session_input_queue", **which) == 0, "its prompt")
     for number in range(3):
         backend.send("busy", f"wait {number}")
-    assert value(scrape(backend), "artac_session_input_queue", **which) == before + 3
+    assert value(scrape(backend), "artac_session_input_queue", **which) == 3
     backend.call("POST", "/v1/sessions/busy/interrupt")
     until(lambda: value(scrape(backend), "artac_session_input_queue", **which) == 0, "taken up")
 

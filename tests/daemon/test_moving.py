@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from artac_daemon.keeper.wire import PROTOCOL
 from tests.support.backend import ApiError, Backend
 from tests.support.keeper_client import KeeperClient
 
@@ -32,7 +33,7 @@ def test_nothing_is_adopted_without_systemd(backend: Backend) -> None:
 def test_a_keeper_without_a_cgroup_refuses_to_be_moved(backend: Backend) -> None:
     session = backend.run("first")
     with KeeperClient(backend.state / "sessions" / session["id"]) as client:
-        assert client.hello["protocol"] == [1, 1] and client.hello["cgroup"] is None
+        assert client.hello["protocol"] == list(PROTOCOL) and client.hello["cgroup"] is None
         for request in ({"op": "moving", "cgroup": "/x"}, {"op": "moved", "cgroup": "/x"}):
             assert client.ask({**request, "spec": {}})["error"] == "ended"
         assert client.ask({"op": "adopt", "process": {}})["error"] == "started"

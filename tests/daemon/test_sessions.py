@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from tests.daemon.conftest import MakeBackend
 from tests.support.backend import ApiError, Backend, until
 
 
@@ -48,7 +51,7 @@ def test_status_is_not_behind_what_a_turn_has_told(backend: Backend) -> None:
 
 
 def test_messages_that_wait_are_merged_and_each_gets_the_result(backend: Backend) -> None:
-    session = backend.run("!slow 1")
+    session = backend.run("!slow 5")
     backend.wait(session["id"], "working")
     waiting = [backend.send(session["id"], text) for text in ("one", "two")]
     results = [backend.turn(session["id"], accepted) for accepted in waiting]
@@ -115,6 +118,21 @@ def test_kill_ends_a_stopped_process_at_once(backend: Backend) -> None:
     assert end["reason"] == "killed" and end["stop"]["why"] == "kill"
 
 
+def test_a_stop_beside_a_kill_makes_nothing_milder_of_it(backend: Backend) -> None:
+    session = backend.run()["id"]
+    backend.wait(session, "idle")
+    os.kill(backend.show(session)["claude"]["pid"], signal.SIGSTOP)  # it takes its time to end
+    with ThreadPoolExecutor() as pool:
+        killing = pool.submit(backend.call, "POST", f"/v1/sessions/{session}/kill")
+        until(lambda: backend.show(session)["stop"], "the kill")
+        try:
+            backend.call("POST", f"/v1/sessions/{session}/stop?grace=0.1")
+        except ApiError as late:
+            assert late.kind == "not-running"
+        end = killing.result()["session"]["end"]
+    assert (end["reason"], end["stop"]["why"]) == ("killed", "kill")
+
+
 def test_what_claude_leaves_behind_goes_with_it_and_is_counted(backend: Backend) -> None:
     session = backend.run("!nohup sleep 1235")
     backend.turn(session["id"], session["prompt"])
@@ -149,10 +167,7 @@ def test_a_claude_that_cannot_be_started_leaves_no_session(backend: Backend) -> 
 def test_a_terminal_session_is_logged_listed_and_stopped(backend: Backend) -> None:
     session = backend.run(kind="terminal", size=[100, 30])
     until(lambda: backend.output(session["id"]), "the terminal's output")
-    assert backend.show(session["id"])["state"] == "running"
-    with pytest.raises(ApiError) as refused:
-        backend.send(session["id"], "hello")
-    assert refused.value.kind == "usage"
+    backend.wait(session["id"], "idle")
     end = backend.call("POST", f"/v1/sessions/{session['id']}/stop")["session"]["end"]
     assert end["reason"] == "stopped"
 
@@ -202,3 +217,45 @@ def test_max_sessions_is_a_bound(make_backend: object) -> None:
     with pytest.raises(ApiError) as refused:
         backend.run()
     assert refused.value.status == 429 and "max_sessions" in refused.value.message
+
+
+def test_it_is_told_what_a_terminal_session_asks_before_its_prompt(
+    make_backend: MakeBackend,
+) -> None:
+    backend = make_backend()
+    trusted = backend.work / "src"
+    trusted.mkdir()
+    backend.settings["ARTAC_TRUSTED_DIRECTORIES"] = str(trusted)
+    (backend.home / ".claude.json").write_text('{"hasCompletedOnboarding": true}')
+    backend.start()
+
+    def asked(cwd: Path) -> list[str]:
+        body = {"cwd": str(cwd), "kind": "terminal", "env": {"ANTHROPIC_API_KEY": ""}}
+        started = backend.call("POST", "/v1/sessions", body)
+        ref = started["session"]["id"]
+        # The stand-in asks nothing: it is at its prompt, and Escape is no answer to anything.
+        until(lambda: backend.call("GET", f"/v1/sessions/{ref}")["session"]["asks"] == [], "prompt")
+        backend.call("POST", f"/v1/sessions/{ref}/interrupt")
+        return [question["dialog"] for question in started["will_ask"]]
+
+    assert asked(backend.work) == ["trust"]
+    assert asked(trusted) == []
+    content = json.loads((backend.home / ".claude.json").read_text())
+    assert list(content["projects"]) == [os.path.realpath(trusted)]
+    headless = backend.run()
+    assert backend.call("GET", f"/v1/sessions/{headless['id']}")["session"]["asks"] is None
+
+
+def test_who_asked_for_a_stop_is_told_also_when_the_backend_stops_meanwhile(
+    backend: Backend,
+) -> None:
+    session = backend.run("!hang", name="api")
+    backend.wait("api", "working")
+    # It is cut off with the backend, and what is on disk is what counts.
+    asked = threading.Thread(target=backend.artac, args=("stop", "api"), kwargs={"check": False})
+    asked.start()
+    backend.wait("api", "stopping")
+    backend.restart()
+    asked.join(30)
+    stop = backend.show(session["id"])["end"]["stop"]
+    assert stop["why"] == "stop" and "backend" not in stop["by"]

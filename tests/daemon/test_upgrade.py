@@ -66,6 +66,15 @@ def test_what_an_older_keeper_cannot_do_is_refused_and_changes_nothing(old: Back
     assert old.ask(session, "still there?")["text"] == "echo: still there?"
 
 
+def test_a_terminal_of_an_older_keeper_can_be_followed_and_not_looked_at(old: Backend) -> None:
+    name = old.run(kind="terminal", size=[80, 24], name="term")["id"]
+    old.restart()
+    for method, way, body in (("POST", "attach", {}), ("GET", "screen", None)):
+        with pytest.raises(ApiError, match=f"older artac, .* artac logs -f {name}") as refused:
+            old.call(method, f"/v1/sessions/term/{way}", body)
+        assert refused.value.kind == "conflict"
+
+
 def test_an_end_under_an_older_keeper_while_no_backend_ran_is_told(old: Backend) -> None:
     session = old.run("!exit 3")["id"]
     old.wait(session)
@@ -87,9 +96,9 @@ def test_the_state_of_a_later_artac_is_refused_and_not_touched(make_backend: Mak
     backend = make_backend().start()
     assert backend.stop() == 0
     form = backend.state / "format"
-    assert json.loads(form.read_text()) == {"version": 1}
-    form.write_text('{"version": 2}\n')
+    assert json.loads(form.read_text()) == {"version": 2}
+    form.write_text('{"version": 3}\n')
     backend.start(ready=False)
     assert backend.process is not None and backend.process.wait(20) == 78
-    assert "is of a later artac (format 2, this one knows 1)" in backend.log()
-    assert json.loads(form.read_text()) == {"version": 2}
+    assert "is of a later artac (format 3, this one knows 2)" in backend.log()
+    assert json.loads(form.read_text()) == {"version": 3}

@@ -305,8 +305,9 @@ def test_the_last_lines_are_shown_and_drive_no_terminal(backend: Backend) -> Non
 def test_a_terminals_last_lines_are_shown_without_its_escapes(backend: Backend) -> None:
     session = backend.run(kind="terminal")["id"]
     until(lambda: b"> " in backend.output(session), "its prompt")
+    backend.wait(session, "idle")
     told = why(backend, session, None)
-    assert "its program runs in its terminal" in told.sentence and "last turn" not in told.evidence
+    assert "waits for a message" in told.sentence and "last turn" not in told.evidence
     shown = artac(backend, "why", session).stdout
     assert "stand-in for claude" in shown and "\x1b" not in shown
 

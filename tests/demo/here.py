@@ -14,7 +14,7 @@ from tests.demo import login
 from tests.demo.narration import say, show
 from tests.demo.stages import Stage
 from tests.support import cache, claude_code
-from tests.support.backend import Backend
+from tests.support.backend import Backend, until
 from tests.support.loopback_api import LoopbackApi
 
 UNIT = "artac-demo.service"
@@ -126,7 +126,14 @@ class UserManagerStage(_HereStage):
 
     def stop(self) -> None:
         subprocess.run(["systemctl", "--user", "stop", UNIT], check=True)
-        show(self.prompt, "systemctl --user stop artac", self.log().splitlines()[-1])
+        # journald writes what it has heard in its own time.
+        last = until(self._last_word, "what artacd says last")
+        show(self.prompt, "systemctl --user stop artac", last)
+
+    def _last_word(self) -> str:
+        return "".join(
+            line for line in self.log().splitlines()[-1:] if line.startswith("Claude sessions ")
+        )
 
     def log(self) -> str:
         return subprocess.run(

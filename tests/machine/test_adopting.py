@@ -78,7 +78,9 @@ def test_a_headless_one_goes_on_where_it_was_and_is_ended_as_a_session(linger: W
         assert process.stdin is not None and process.stdout is not None
         process.stdin.write(message('tool: sh -c "sleep 4412"'))
         process.stdin.flush()
-        until(lambda: any("sleep 4412" in row for row in linger.processes()), "the tool runs")
+        # A whole line: what has the command in its own is about to start it.
+        exact = ("pgrep", "-x", "-f", "sleep 4412")
+        until(lambda: linger.machine.ns(*exact, check=False).stdout, "the tool runs")
         told = linger.artac("adopt", str(pid), "--name", "taken").stdout
         assert "adopted" in told and "input and output stay where they were" in told
         session = linger.status("taken")
@@ -88,7 +90,7 @@ def test_a_headless_one_goes_on_where_it_was_and_is_ended_as_a_session(linger: W
         unit = f"artac-session-{session['id']}.scope"
         assert cgroup(linger, pid).endswith(f"/{unit}/claude")
         listed = {row["pid"] for row in session["processes"]}
-        tool = linger.machine.ns("pgrep", "-x", "-f", "sleep 4412").stdout.split()[0]
+        tool = linger.machine.ns(*exact).stdout.split()[0]
         assert int(tool) in listed
         for words in (
             ("send", "taken", "hello"),
@@ -101,6 +103,7 @@ def test_a_headless_one_goes_on_where_it_was_and_is_ended_as_a_session(linger: W
         ):
             refused = linger.artac(*words, check=False)
             assert refused.returncode in (2, 6) and refused.stderr.count("\n") == 1, refused
+        assert "it has not ended" in linger.artac("why", "taken").stdout
         # It answers where it always did.
         linger.machine.ns("kill", tool)
         result(process)

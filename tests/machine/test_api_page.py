@@ -43,7 +43,7 @@ def test_every_route_is_described_and_has_a_line() -> None:
     from artac_daemon.daemon.handlers import ROUTES
 
     routes = {
-        (route.method, route.path.replace("{ref}", "REF").replace("{uuid}", "UUID"))
+        (route.method, re.sub(r"\{(\w+)\}", lambda part: part[1].upper(), route.path))
         for route in ROUTES
     }
     assert described() == routes
@@ -81,7 +81,7 @@ def test_the_pages_lines_run_in_order(system: Way, tmp_path: Path) -> None:  # n
     )
     assert len(answers) == len(marked)
     assert '"reason": "stopped"' in ran.stdout and '"reason": "killed"' in ran.stdout
-    assert ran.stdout.count('"outcome": "success"') == 2
+    assert ran.stdout.count('"outcome": "success", "message": "answered"') == 2
     assert '"reached": true' in ran.stdout and "event: end" in ran.stdout
     assert '"ended": 0' in answers[str(len(marked))]
     assert system.processes() == []

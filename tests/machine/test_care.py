@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.backend import until
 from tests.support.way import Way
 
 # Forked twice, in sessions of their own, deaf to SIGTERM and SIGHUP, one of them stopped.
@@ -18,13 +19,15 @@ def crowded(way: Way) -> tuple[str, str]:
     session = way.run("--allowed-tools", "Bash", _TREE)["id"]
     way.wait(session, "idle")
     cgroup = way.status(session)["cgroup"]
+    # Keeper, Claude, the two shells and the sleep of one of them.
+    until(lambda: any("sleep 4391" in row.split("sh -c")[0] for row in way.processes()), "its tree")
     freeze = (
         'mkdir "$0"/claude/ice && echo 1 >"$0"/claude/ice/cgroup.freeze &&'
         ' pgrep -f "sleep 4391$" |'
         ' while read -r pid; do echo $pid >"$0"/claude/ice/cgroup.procs; done'
     )
     way.machine.run(["sh", "-c", freeze, cgroup], user=way.account)
-    assert len(way.processes()) >= 5, way.processes()
+    until(lambda: len(way.processes()) >= 5, "its whole tree")
     return session, cgroup
 
 
@@ -41,7 +44,7 @@ def test_nothing_of_a_session_outlives_it(system: Way, victim: str) -> None:
     assert system.status(session)["end"]["reason"] == expected
     gone = 'while [ -e "$0" ]; do :; done'
     system.machine.ns("timeout", "20", "sh", "-c", gone, cgroup)
-    assert system.processes() == []
+    until(lambda: system.processes() == [], "nothing of it")
 
 
 def test_a_persistent_session_is_not_watched_and_what_is_asked_by_name_works(system: Way) -> None:

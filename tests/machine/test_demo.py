@@ -29,7 +29,11 @@ def test_the_demonstration_shows_what_it_promises(
 ) -> None:
     environment = {"XDG_RUNTIME_DIR": runtime} if runtime else None
     shown = booted.run(
-        ["python3", "-m", "tests.demo"], user="alice", env=environment, cwd="/opt/artac"
+        ["python3", "-m", "tests.demo"],
+        user="alice",
+        env=environment,
+        cwd="/opt/artac",
+        timeout=300,
     ).stdout
     assert stage in shown and "4711" in shown
     assert shown.rstrip().endswith("is gone again.")

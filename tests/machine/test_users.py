@@ -16,7 +16,8 @@ SECRET = "a prompt that is nobody else's business"
 VERBS = {
     "status": (), "send": ("hello",), "logs": (), "events": (), "interrupt": (), "stop": (),
     "kill": (), "wait": (), "rm": ("--force",), "limit": ("idle=1s",), "why": (), "ps": (),
-    "persist": ("off",), "reap": ("--yes",),
+    "persist": ("off",), "reap": ("--yes",), "messages": (), "cancel": ("--all",), "resume": (),
+    "restarts": ("no",), "screen": (),
 }  # fmt: skip
 
 
@@ -115,3 +116,49 @@ def test_both_may_have_sessions_of_one_name(alice: Way, bob: Way) -> None:
     bob.artac("stop", "hers")
     assert bob.status(his["id"])["end"]["reason"] == "stopped"
     assert alice.status("hers")["state"] == "idle"
+
+
+@pytest.fixture
+def sharing(users: Machine) -> Iterator[tuple[Way, Way]]:
+    """Alice and Bob with one directory for Claude and one to work in."""
+    users.ns("groupadd", "--force", "shared")
+    for directory in ("/srv/claude", "/srv/work"):
+        users.ns("install", "-d", "-m", "2770", "-g", "shared", directory)
+    ways = []
+    for name in ("alice", "bob"):
+        users.ns("gpasswd", "--add", name, "shared")
+        way = Way(users, name, f"artac@{name}.service", user_unit=False)
+        way.configure(CLAUDE_CONFIG_DIR="/srv/claude")
+        way.start()
+        ways.append(way)
+    yield ways[0], ways[1]
+    for way in ways:
+        way.clean_up()
+        users.ns("gpasswd", "--delete", way.account, "shared")
+    users.ns("rm", "-rf", "/srv/claude", "/srv/work")
+
+
+def test_two_accounts_that_share_claudes_directory_cannot_have_one_conversation_at_once(
+    sharing: tuple[Way, Way],
+) -> None:
+    alice, bob = sharing
+    hers = alice.run("--name", "hers", "--cwd", "/srv/work", "remember the blue door")
+    alice.wait("hers", "idle")
+    conversation = alice.status("hers")["claude_session_id"]
+    # Claude keeps what was said from the group; here they mean to share it.
+    share = ("chmod", "-R", "g+rwX", "/srv/claude")
+    alice.machine.ns(*share)
+    command = ["artac-claude", "-p", "--resume", conversation, "and mine"]
+
+    def resumed_by_bob() -> Completed:
+        return bob.machine.run(command, user="bob", cwd="/srv/work", check=False)
+
+    refused = resumed_by_bob()
+    assert refused.returncode == 6, refused
+    assert f"by session {hers['id']} of the artac in" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1 and refused.stdout == ""
+    assert alice.ask("hers", "still there?")
+    alice.artac("stop", "hers")
+    alice.machine.ns(*share)
+    done = resumed_by_bob()
+    assert done.returncode == 0 and "and mine" in done.stdout, done

@@ -132,6 +132,7 @@ def test_the_journal_is_read_with_the_rights_of_who_asks(persistent: Way) -> Non
     persistent.machine.wait_journal(f"ARTAC_SESSION={session}", contains="forged")
     persistent.artac("stop", session)
     until(lambda: scope not in persistent.scopes(), "the scope is gone")
+    persistent.machine.ns("journalctl", "--sync")
     shown = persistent.machine.ns("artac", "why", session).stdout
     journal = shown.partition("\njournal:\n")[2]
     assert "session started" in journal and "session ended: stopped" in journal

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
 from tests.support.machine import Machine
-from tests.support.way import API_UNIT, Way, start_api
+from tests.support.way import API_UNIT, CLAUDE_ENVIRONMENT, Way, start_api
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +39,19 @@ def make_way(machine: Machine, kind: str) -> Way:
     if kind == "template":
         return Way(machine, "alice", "artac@alice.service", user_unit=False)
     return Way(machine, "alice", "artac.service", user_unit=True)
+
+
+def answer_first_questions(way: Way) -> None:
+    """Give its account a home where Claude is at its prompt at once."""
+    key = CLAUDE_ENVIRONMENT["ANTHROPIC_API_KEY"]
+    answered = {
+        "hasCompletedOnboarding": True,
+        "customApiKeyResponses": {"approved": [key[-20:]]},
+        "projects": {str(way.work): {"hasTrustDialogAccepted": True}},
+    }
+    command = ["sh", "-c", "cat >.claude.json"]
+    home = way.machine.home(way.account)
+    way.machine.run(command, user=way.account, input=json.dumps(answered), cwd=home)
 
 
 @pytest.fixture

@@ -44,10 +44,18 @@ def test_a_fresh_machine_gets_a_service_that_works_and_purge_leaves_no_trace(
     session = way.run("hello")
     way.wait(session["id"], "idle")
     keeper = way.status(session["id"])["keeper"]["pid"]
+    # A declared session and its times: nothing of it is enabled by itself, and nothing stays.
+    example = "/usr/share/doc/artac/examples/sessions.d/nightly.yaml"
+    machine.ns("install", "-D", "-m", "644", example, "/etc/artac/sessions.d/nightly.yaml")
+    timer = "artac-session@nightly.timer"
+    assert machine.systemctl("is-enabled", timer, check=False).stdout.strip() == "disabled"
+    machine.systemctl("enable", "--now", timer)
+    assert way.artac("start", "--wait", "--stop", "nightly").stdout.startswith("echo: Look through")
     purged = apt(machine, "purge", "artac")
     assert f"artac-session-{session['id']}.scope" in purged.stdout
     assert not way.is_alive(keeper)
     assert not is_active(machine, f"user@{machine.uid('artac')}.service")
+    assert not is_active(machine, timer)
     assert traces(machine) == before
     assert machine.systemctl("list-unit-files", "artac*", "--no-legend", check=False).stdout == ""
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from tests.packages.building import NEXT, Built
 from tests.packages.conftest import MachineFactory
 from tests.packages.installation import install, service
 from tests.support import claude_code
+from tests.support.machine_terminal import MachineTerminal
 from tests.support.way import start_api
 
 _ALICES_PID = ("show", "--value", "--property=MainPID", "artac@alice.service")
@@ -43,6 +46,30 @@ def test_persistent_sessions_are_taken_over_and_the_others_end_in_order(
     # The keeper is the old version's, and this is its last work: no file of it is there any more.
     way.artac("stop", "stays")
     assert way.status("stays")["end"]["reason"] == "stopped"
+
+
+def test_who_is_attached_stays_so(boot: MachineFactory, built: Built) -> None:
+    machine = boot()
+    install(machine, built.deb)
+    way = service(machine, PERSIST_CLAUDE_SESSIONS="true")
+    command = ["artac", "run", "-t", "--name", "api"]
+    with closing(MachineTerminal(machine, way.account, command, way.work)) as person:
+        person.shows(">")
+        person.press("before\r")
+        person.shows("you said: before")
+        install(machine, built.next_deb)
+        assert NEXT in way.artac("--version").stdout
+        person.press("after\r")
+        person.shows("you said: after")
+        assert person.detach() == 0
+        person.assert_restored()
+    # The keeper is still the old one, and the command is the new one.
+    command = ["artac", "attach", "api"]
+    with closing(MachineTerminal(machine, way.account, command, way.work)) as again:
+        again.shows("you said: after")
+        again.press("again\r")
+        again.shows("you said: again")
+        assert again.detach() == 0
 
 
 def test_a_restart_can_be_put_off(boot: MachineFactory, built: Built) -> None:

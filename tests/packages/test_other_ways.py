@@ -90,6 +90,14 @@ def test_a_user_installs_runs_and_removes_it_without_root(machine: Machine, buil
     assert artac("send", "own", "hi", "--wait").stdout.strip() == "echo: hi"
     assert artac("doctor", check=False).stdout.count("fail") <= 2
 
+    unit = "artac-session@job.service"
+    saved = artac("run", "--save", "job", "--cwd", "/home/alice", "--wait", "hi")
+    assert saved.stdout == "echo: hi\n"
+    artac("stop", "job")
+    machine.systemctl_user("alice", "start", "--wait", unit)
+    ended = artac("status", "--json", "job").stdout
+    assert '"reason": "stopped"' in ended and "by alice" in ended
+
     # Over itself, as after a pull: what was configured stays.
     make("install-user")
     machine.systemctl_user("alice", "restart", "artac")
@@ -99,6 +107,10 @@ def test_a_user_installs_runs_and_removes_it_without_root(machine: Machine, buil
     assert "artac-session-" in told and "stop artac.slice" in told
     assert machine.systemctl_user("alice", "is-active", "artac", check=False).returncode != 0
     left = machine.ns("find", "/home/alice", "-type", "f", "-path", "*artac*").stdout.split()
-    places = ("/home/alice/.config/artac/", "/home/alice/.local/state/artac/")
-    assert left and all(path.startswith(places) for path in left)
+    # The session that lives on holds its conversation in Claude's own directory.
+    locks = "/home/alice/.claude/artac/"
+    places = ("/home/alice/.config/artac/", "/home/alice/.local/state/artac/", locks)
+    assert left and [path for path in left if not path.startswith(places)] == []
+    assert len([path for path in left if path.startswith(locks)]) == 1
     machine.systemctl_user("alice", "stop", "artac.slice")
+    assert not exists(machine, locks) or machine.ns("ls", locks).stdout == ""

@@ -107,6 +107,11 @@ def test_a_keeper_that_is_about_to_leave_is_no_orphan() -> None:
     assert take(keeper, known=[ENDED]).orphans
 
 
+def test_a_backend_that_was_restarted_from_within_a_session_is_none_of_it() -> None:
+    found = take(process(40, 1, 5), process(41, 40, 6), process(BACKEND, 41, 9))
+    assert shown(found, "dddddd") == [(40, "keeper", 0), (41, "claude", 1)]
+
+
 def test_a_start_under_way_is_no_orphan() -> None:
     starting = Known("gggggg", "new", True)
     for cgroup in (f"{SERVICE}/session-gggggg", SCOPE.format("gggggg")):

@@ -101,7 +101,7 @@ def test_a_cursor_is_the_end_of_a_line_or_refused(offset: int) -> None:
         file.close()
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(st.integers(2, 6))
 def test_a_bounded_file_still_knows_which_ends_were_told(number: int) -> None:
     limit = 64 * 1024

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from artac_daemon.keeper import input as input_module
@@ -99,7 +99,6 @@ def check_answers(pipe: Pipe) -> None:
     assert all(one.told != ["duplicate"] for one in pipe.asked if not one.key)
 
 
-@settings(deadline=None)
 @given(steps)
 def test_lines_arrive_whole_in_order_and_each_key_once(
     done: list[tuple[str, int, str]],
@@ -114,7 +113,6 @@ def test_lines_arrive_whole_in_order_and_each_key_once(
     assert pipe.written() == [one for one in pipe.asked if not one.key or first[one.key] is one]
 
 
-@settings(deadline=None)
 @given(steps, closes, steps)
 def test_an_input_that_ends_in_between_tells_everybody_and_cuts_at_most_its_last_line(
     before: list[tuple[str, int, str]],
@@ -137,7 +135,6 @@ def test_an_input_that_ends_in_between_tells_everybody_and_cuts_at_most_its_last
         assert all(one.told[0] in ("closed", "duplicate") for one in late)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 600), max_size=20), st.integers(1, 2000))
 def test_what_waits_is_bounded_and_who_is_refused_hears_nothing_else(
     lengths: list[int], bound: int

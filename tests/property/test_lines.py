@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from artac_daemon.daemon import lines as lines_module
 from artac_daemon.daemon.lines import CHUNK, LineReader, OutputReader, extent
 from artac_daemon.keeper import output
 from tests.support import capability
@@ -27,7 +26,7 @@ contents = st.tuples(st.lists(line, max_size=12), line).map(
     lambda parts: b"".join(entry + b"\n" for entry in parts[0]) + parts[1]
 )
 shares = st.floats(0, 1)
-own = settings(deadline=None, max_examples=60)
+own = settings(max_examples=60)
 
 
 def punch(path: Path, blocks: int) -> None:
@@ -178,12 +177,11 @@ def test_a_line_longer_than_a_chunk_is_one_line(path: Path) -> None:
 
 
 def test_a_line_beyond_the_bound_is_passed_over_and_the_next_ones_are_right(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path,
 ) -> None:
-    monkeypatch.setattr(lines_module, "MAX_LINE", 100)
     data = b"a\n" + b"b" * (3 * CHUNK) + b"\nc\nd\n"
     fresh(path, data)
-    reader = LineReader(path, 0)
+    reader = LineReader(path, 0, max_line=100)
     assert all_lines(reader) == [(2, b"a"), (len(data) - 2, b"c"), (len(data), b"d")]
     reader.close()
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from artac_daemon.host.store import Store
@@ -58,6 +58,9 @@ specs = st.builds(
     claude_args=st.lists(texts, max_size=3).map(tuple),
     env_names=st.lists(texts, max_size=3).map(tuple),
     created_by=texts,
+    one_shot=texts,
+    turn_timeout=st.none() | st.floats(0.001, 1e9),
+    deny_permissions=st.booleans(),
 )
 stops = st.builds(
     StopRequest, by=texts, why=texts, at=times, limit_seconds=st.none() | st.floats(0, 1e9)
@@ -187,7 +190,6 @@ def test_an_id_and_its_unit_tell_each_other(text: str) -> None:
     assert id_of_unit(unit_name(text)) == (text if is_id(text) else None)
 
 
-@settings(deadline=None)
 @given(st.fixed_dictionaries({name: st.none() | damaged(name) for name in FILES}))
 @example({"end": b'{"at": 1, "exit_code": Infinity}'})
 @example({"keeper": json.dumps({**VALID["keeper"], "pid": 10**400}).encode()})

@@ -34,6 +34,7 @@ junk = st.recursive(
 )
 
 words = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+tools = st.lists(st.sampled_from(["Bash", "Bash(git *)", "Edit", "mcp__a__b", 'Read("x")', "ß:y"]))
 paths = st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S"])).map("/".__add__)
 percentages = st.integers(0, 100_000).map(lambda part: f"{part / 1000:g}%")
 milliseconds = st.integers(1000, 600_000).map(lambda count: f"{count}ms")
@@ -49,18 +50,35 @@ VALID: dict[str, st.SearchStrategy[Any]] = {
     "claude_code_path": paths,
     "claude_args": st.lists(words),
     "permission_mode": st.sampled_from(["default", "acceptEdits", "plan", "dontAsk"]),
+    "policies": st.lists(
+        st.fixed_dictionaries(
+            {"root": paths},
+            optional={
+                "permission_mode": st.sampled_from(["default", "plan", "bypassPermissions"]),
+                "allowed_tools": tools,
+                "denied_tools": tools,
+            },
+        ),
+        max_size=3,
+        unique_by=lambda policy: policy["root"].rstrip("/"),
+    ),
     "placement": st.sampled_from(["auto", "detached"]),
     "state_directory": paths,
     "socket": paths,
     "api_group": st.from_regex(r"[a-z]{4,9}[0-9]?", fullmatch=True).filter(lambda g: g != "false"),
     "metrics_listen": st.sampled_from(["", "127.0.0.1:9464", "127.8.0.255:1", "[::1]:65535"]),
     "allowed_roots": st.lists(paths),
+    "trusted_directories": st.lists(paths),
     "max_sessions": st.integers(1, 10_000).map(str),
     "min_memory_available": st.integers(0, 1 << 46).map(str) | percentages,
     "max_memory_pressure": percentages,
     "max_queue": st.integers(0, 10_000).map(str),
     "max_readers": st.integers(1, 100_000).map(str),
     "max_request": st.integers(4096, 1 << 30).map(str),
+    "restart_attempts": st.integers(0, 1000).map(str),
+    "restart_window": st.integers(1000, 86400000).map(lambda ms: f"{ms}ms"),
+    "restart_backoff": st.integers(100, 300000).map(lambda ms: f"{ms}ms"),
+    "restart_stagger": st.integers(0, 600000).map(lambda ms: f"{ms}ms"),
     "output_max": st.integers(1 << 20, 1 << 40).map(str),
     "keep_ended": st.integers(0, 100_000).map(str),
     "stop_grace": milliseconds,
@@ -88,6 +106,14 @@ VALID: dict[str, st.SearchStrategy[Any]] = {
     ),
     **dict.fromkeys(["cpu_quota", "total_cpu_quota"], percents(1, 10_000) | infinity),
     **dict.fromkeys(["runtime_max", "idle_timeout"], milliseconds | infinity),
+    "notify_on": st.lists(st.sampled_from(["idle", "needs-permission", "ended"])),
+    "notify_after": milliseconds,
+    "notify_command": st.builds(lambda path, rest: [path, *rest], paths, st.lists(words)),
+    "notify_url": st.sampled_from(["", "https://example.org/x?y=z", "http://127.0.0.1:8080/hook"]),
+    "notify_secret_file": paths,
+    "notify_timeout": milliseconds,
+    "notify_retry": milliseconds,
+    "notify_desktop": st.sampled_from(["auto", "true", "false"]),
     "log_level": st.sampled_from(["debug", "info", "notice", "warning", "error"]),
     "enable_linger": st.sampled_from(["true", "false"]),
 }

@@ -82,7 +82,7 @@ def test_memory_that_ran_out_is_the_cause_whatever_else_was_under_way(
     assert verdict(seen, placement).reason is Reason.OOM
 
 
-@given(ends, placements, st.sampled_from(["stop", "kill", "drain", "limit", "timeout"]))
+@given(ends, placements, st.sampled_from(["stop", "kill", "drain", "limit", "timeout", "overdue"]))
 def test_who_asked_for_it_counts_more_than_how_it_went(
     facts: EndFacts, placement: Placement, why: str
 ) -> None:
@@ -90,6 +90,6 @@ def test_who_asked_for_it_counts_more_than_how_it_went(
     seen = replace(facts, error="", lost="", oom_kills=0, stop=asked)
     expected = {
         "stop": "stopped", "kill": "killed", "drain": "backend-stopped",
-        "limit": "limit", "timeout": "timeout",
+        "limit": "limit", "timeout": "timeout", "overdue": "timeout",
     }  # fmt: skip
     assert verdict(seen, placement).reason.value == expected[why]

@@ -19,7 +19,7 @@ from typing import Any
 from tests.support import cache
 
 STANDIN = Path(__file__).with_name("standin_claude.py")
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 
 
 class ApiError(Exception):
@@ -144,7 +144,7 @@ class Backend:
 
     # The API
 
-    def call(self, method: str, path: str, body: object = None, timeout: float = 60) -> Any:
+    def call(self, method: str, path: str, body: object = None, timeout: float = 90) -> Any:
         """An answer's JSON; ApiError for an error."""
         with self.connection(timeout) as connection:
             data = None if body is None else json.dumps(body)
@@ -155,6 +155,19 @@ class Backend:
             error = content["error"]
             raise ApiError(response.status, error["kind"], error["message"])
         return content
+
+    def artac(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """The command line against it."""
+        return subprocess.run(
+            [sys.executable, "-m", "artac_daemon.cli.main", *words],
+            env=self.environment(),
+            cwd=self.work,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=check,
+        )
 
     @contextmanager
     def connection(self, timeout: float = 60) -> Iterator[http.client.HTTPConnection]:
@@ -185,7 +198,14 @@ class Backend:
         )
         return accepted
 
-    def turn(self, ref: str, accepted: Mapping[str, Any], wait: float = 20) -> dict[str, Any]:
+    def hand(self, ref: str, text: str) -> dict[str, Any]:
+        """Send a message, and wait until it is with Claude: from then on it needs no backend."""
+        sent = self.send(ref, text)
+        path = f"/v1/sessions/{ref}/messages/{sent['uuid']}"
+        until(lambda: self.call("GET", path)["message"]["state"] != "queued", "Claude has it")
+        return sent
+
+    def turn(self, ref: str, accepted: Mapping[str, Any], wait: float = 60) -> dict[str, Any]:
         """How the turn of an accepted message went."""
         path = f"/v1/sessions/{ref}/turns/{accepted['uuid']}?wait={wait}"
         found: dict[str, Any] = self.call("GET", f"{path}&offset={accepted['offset']}")
@@ -195,12 +215,21 @@ class Backend:
         """Send a message and wait for its turn."""
         return self.turn(ref, self.send(ref, text))
 
-    def wait(self, ref: str, states: str = "ended", wait: float = 20) -> dict[str, Any]:
+    def wait(self, ref: str, states: str = "ended", wait: float = 60) -> dict[str, Any]:
         """The session, once it is in one of those states."""
         answer = self.call("GET", f"/v1/sessions/{ref}/wait?for={states}&wait={wait}")
         assert answer["reached"], f"still {answer['session']['state']}, not {states}"
         session: dict[str, Any] = answer["session"]
         return session
+
+    def kill_all(self) -> None:
+        """End the sessions that run; one may have ended by itself meanwhile."""
+        for session in self.list(ended=False):
+            try:
+                self.call("POST", f"/v1/sessions/{session['id']}/kill")
+            except ApiError as error:
+                if error.kind != "not-running":
+                    raise
 
     def output(self, ref: str) -> bytes:
         return (self.state / "sessions" / ref / "output").read_bytes()
@@ -216,12 +245,14 @@ class Backend:
             try:
                 environ = (entry / "environ").read_bytes()
                 where = os.readlink(entry / "cwd")
-                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                command = (
+                    (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                )
             except OSError:
                 continue
             ours = self.mark.encode() in environ or where.startswith(str(self.root))
             if ours and command:
-                found.append(f"{entry.name} {command}")
+                found.append(f"{entry.name} {command.replace(chr(0), ' ')}")
         return found
 
     def end_leftovers(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -38,11 +39,15 @@ class KeeperClient:
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """The reply to a request."""
-        self._number += 1
-        self._socket.sendall(encode({**request, "id": self._number}))
+        self.tell(request)
         while (message := self._next()).get("reply") != self._number:
             continue
         return message
+
+    def tell(self, request: dict[str, Any]) -> None:
+        """Send a request, and wait for nothing."""
+        self._number += 1
+        self._socket.sendall(encode({**request, "id": self._number}))
 
     def _next(self) -> dict[str, Any]:
         while not self._messages:
@@ -51,3 +56,13 @@ class KeeperClient:
                 raise ConnectionError("the keeper has hung up")
             self._messages += self._decoder.feed(data)
         return self._messages.pop(0)
+
+
+def main(directory: str, keys: str) -> None:
+    """`python3 -m` this: type into the terminal session of that directory."""
+    with KeeperClient(Path(directory)) as keeper:
+        keeper.ask({"op": "write", "key": "", "line": keys})
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -31,6 +31,7 @@ from tests.support.loopback_script import (
     Fail,
     Reply,
     UseBash,
+    UseTool,
     choose_reply,
     offers_bash,
     pieces,
@@ -134,6 +135,8 @@ class _Handler(BaseHTTPRequestHandler):
         stop = "end_turn"
         if isinstance(reply, UseBash):
             block, stop = sse.bash_block(number, reply.command), "tool_use"
+        elif isinstance(reply, UseTool):
+            block, stop = sse.tool_block(number, reply.name, reply.input), "tool_use"
         if not stream:
             if block["type"] == "text":
                 block["text"] = "".join(pieces(reply))

@@ -6,6 +6,7 @@ message steers it (see `DIRECTIVES`).
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ DIRECTIVES = """\
 <text>                        echo: <text>
 recall | what did I say first quotes the first user text of the conversation
 tool: <shell command>         runs it with the Bash tool, then: tool said: <200 chars>
+use: <tool> <json>            uses that tool with that input, then: tool said: <200 chars>
 slow: <seconds> <text>        streams <text> in pieces over that time
 flood: <bytes>                about that many bytes of text in many deltas
 error: 429|500|400|cut [xN]   that HTTP error or a cut connection (only the first N times)
@@ -33,6 +35,7 @@ _QUEUED = re.compile(
 )
 _RECALL = re.compile(r"^(?:recall|what did i say first)\b", re.IGNORECASE)
 _TOOL = re.compile(r"^tool:\s*(.+)$", re.DOTALL)
+_USE = re.compile(r"^use:\s*(\S+)\s+(\{.*\})\s*$", re.DOTALL)
 _SLOW = re.compile(r"^slow:\s*(\d+(?:\.\d+)?)\s*(.*)$", re.DOTALL)
 _FLOOD = re.compile(r"^flood:\s*(\d+)\s*$")
 _ERROR = re.compile(r"^error:\s*(429|500|400|cut)(?:\s+x(\d+))?\s*$")
@@ -77,12 +80,18 @@ class UseBash:
 
 
 @dataclass(frozen=True)
+class UseTool:
+    name: str
+    input: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Fail:
     status: int | None
     times: int | None
 
 
-Reply = Say | Flood | UseBash | Fail
+Reply = Say | Flood | UseBash | UseTool | Fail
 
 
 def read_request(body: dict[str, Any]) -> Asked:
@@ -151,6 +160,8 @@ def _directive(asked: Asked) -> Reply | None:
         return Say(f'you said first: "{asked.first_text}"')
     if found := _TOOL.match(text):
         return UseBash(found[1].strip())
+    if found := _USE.match(text):
+        return UseTool(found[1], json.loads(found[2]))
     if found := _SLOW.match(text):
         return Say(found[2].strip() or "done", seconds=float(found[1]))
     if found := _FLOOD.match(text):

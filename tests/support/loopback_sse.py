@@ -35,12 +35,17 @@ def message(number: int, content: list[dict[str, Any]], stop_reason: str | None)
 
 
 def bash_block(number: int, command: str) -> dict[str, Any]:
+    # The longest time the tool allows, so that a long command is the test's to end.
+    wanted = {"command": command, "description": "Run the command", "timeout": 600_000}
+    return tool_block(number, "Bash", wanted)
+
+
+def tool_block(number: int, name: str, wanted: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "tool_use",
         "id": f"toolu_loopback_{number:06d}",
-        "name": "Bash",
-        # The longest time the tool allows, so that a long command is the test's to end.
-        "input": {"command": command, "description": "Run the command", "timeout": 600_000},
+        "name": name,
+        "input": wanted,
     }
 
 

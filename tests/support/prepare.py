@@ -1,7 +1,7 @@
 """Builds what machines need, at once and outside any test's time limit.
 
 `python3 -m tests.support.prepare` for container machines, with `packages` for those that packages
-are installed on as well, with `vm` for the virtual one.
+are installed on as well, with `vm` for the virtual one; with `daemon` the SDKs of programs.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.support import bare_tree, claude_code, nspawn, vm_disks, vm_qemu
+from tests.support import bare_tree, claude_code, nspawn, sdks, vm_disks, vm_qemu
 from tests.support.tree import SUITES, tree
 
 VM_SUITE = "bookworm"
 
 
 def _wanted(part: str) -> list[Callable[[], object]]:
+    if part == "daemon":
+        return [claude_code.pinned, sdks.python, sdks.node]
     if part == "vm":
         if vm_qemu.unavailable_reason() is not None:
             # The tests themselves say so, each of them.

@@ -16,7 +16,7 @@ from typing import Any
 
 import pyte
 
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 
 
 class PtyTerminal:
@@ -79,10 +79,13 @@ class PtyTerminal:
         """Take in what was written, waiting at most so long for it; whether there was any."""
         if not select.select([self._master], [], [], seconds)[0]:
             return False
-        data = os.read(self._master, 65536)
+        self.take(os.read(self._master, 65536))
+        return True
+
+    def take(self, data: bytes) -> None:
+        """Something was written to it."""
         self.raw += data
         self._stream.feed(data)
-        return True
 
     def wait(self) -> int:
         """The exit code, all output taken in: a program may wait for that to end."""

@@ -8,8 +8,12 @@ Unknown options are ignored. A message text that starts with `!` misbehaves:
     !exit N   !signal N   !hang   !ignore-term   !ignore-eof   !close-stdin
     !flood BYTES   !slow SECONDS [text]   !stderr TEXT   !env NAME
     !tool COMMAND   !nohup COMMAND   !doublefork [COMMAND]
+    on a terminal: !permission [COMMAND], then 1 or 3; !slow SECONDS ends at Esc and queues lines
+    !permission TOOL COMMAND   !retry SECONDS TEXT
 
 SIGTERM and SIGHUP leave a running tool behind, as 2.1.197 does (2.1.330 kills it).
+STANDIN_EXIT=N in the environment ends it at its start. An interrupted turn is run again after
+--resume where CLAUDE_CODE_RESUME_INTERRUPTED_TURN=1 says so.
 Anything else is answered `echo: <text>`; `recall` quotes the first prompt.
 """
 
@@ -65,16 +69,27 @@ def main() -> None:
         sys.exit(f"No conversation found with session ID: {session}")
     if not resumed and known:
         sys.exit(f"Error: Session ID {session} is already in use.")
+    if code := os.environ.get("STANDIN_EXIT"):
+        sys.exit(int(code))
     if "-p" not in found and "--print" not in found:
         import standin_terminal
+        from standin_telling import Telling
 
-        sys.exit(standin_terminal.run(plain[-1] if plain else ""))
+        telling = Telling(session, found.get("--settings", ""))
+        if os.environ.get("STANDIN_BOX") == "1":
+            import standin_box
+
+            sys.exit(standin_box.run(telling))
+        sys.exit(standin_terminal.run(plain[-1] if plain else "", telling))
     if found.get("--input-format") != "stream-json":
         print(f"echo: {plain[-1] if plain else sys.stdin.read().strip()}")
         return
     from standin_session import Standin
 
-    standin = Standin(session, transcript, "--replay-user-messages" in found)
+    asks = found.get("--permission-prompt-tool") == "stdio"
+    standin = Standin(session, transcript, "--replay-user-messages" in found, asks)
+    if os.environ.get("CLAUDE_CODE_RESUME_INTERRUPTED_TURN") == "1" and transcript.unanswered:
+        standin.message(new_uuid(), transcript.unanswered)
     while True:
         standin.step()
 

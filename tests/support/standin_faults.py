@@ -6,6 +6,7 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
+import standin_permissions
 from standin_transcript import new_uuid
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ def misbehave(host: Standin, turn: Turn) -> None:
         os.kill(os.getpid(), int(rest))
     elif word == "hang":
         turn.hung, turn.due = True, None
+    elif word == "ask":  # for a permission, until it is interrupted
+        host.state("requires_action")
+        turn.due = None
     elif word == "ignore-term":
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
@@ -48,6 +52,10 @@ def misbehave(host: Standin, turn: Turn) -> None:
         turn.answer = f"{rest}={os.environ.get(rest, '(unset)')}"
     elif word == "tool":
         run_tool(host, turn, rest)
+    elif word == "permission":
+        standin_permissions.use(host, turn, rest)
+    elif word == "retry":
+        standin_permissions.retry(host, turn, rest)
     elif word == "nohup":
         run_tool(host, turn, f"nohup {rest} >/dev/null 2>&1 </dev/null &")
     elif word == "doublefork":

@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 import standin_faults
+import standin_permissions
 import standin_shapes
 from standin_shapes import LIFECYCLE, Turn
 from standin_transcript import Transcript, new_uuid, now, text_of
@@ -19,8 +20,12 @@ REJECTED = "The user doesn't want to proceed with this tool use. The tool use wa
 
 
 class Standin:
-    def __init__(self, session: str, transcript: Transcript, replay: bool) -> None:
+    def __init__(
+        self, session: str, transcript: Transcript, replay: bool, asks: bool = False
+    ) -> None:
         self.session, self.transcript, self.replay = session, transcript, replay
+        self.asks = asks  # somebody answers permission requests
+        self.allowed: set[str] = set()
         self.queue: list[tuple[str, str]] = []
         self.turn: Turn | None = None
         self.buffer = b""
@@ -35,9 +40,11 @@ class Standin:
             signal.signal(number, lambda *_: None)
 
     def emit(self, event: dict[str, Any]) -> dict[str, Any]:
-        if event["type"] != "control_response":
-            event.setdefault("uuid", new_uuid())
-            event["session_id"] = self.session
+        event.setdefault("uuid", new_uuid())
+        event["session_id"] = self.session
+        return self.control_line(event)
+
+    def control_line(self, event: dict[str, Any]) -> dict[str, Any]:
         data = memoryview(json.dumps(event, separators=(",", ":")).encode() + b"\n")
         try:
             while data:
@@ -67,6 +74,8 @@ class Standin:
     def replay_turn(self, turn: Turn) -> None:
         if not turn.replayed:
             turn.replayed = True
+            if not LIFECYCLE and turn.text.startswith("/"):
+                return  # 2.1.197 replays none of its own commands
             uuids = [uuid for uuid, _ in turn.members]
             self.replayed(uuids[-1], turn.text, own=True, prompts=uuids)
 
@@ -103,6 +112,8 @@ class Standin:
             if not isinstance(event.get("message"), dict):
                 self.leave(1, "Error: Expected message role 'user', got 'undefined'")
             self.message(event.get("uuid") or new_uuid(), text_of(event["message"].get("content")))
+        elif kind == "control_response":
+            standin_permissions.answered(self, event)
 
     def message(self, uuid: str, text: str) -> None:
         if uuid in self.transcript.uuids:
@@ -129,6 +140,7 @@ class Standin:
         if kind == "initialize":
             answer = standin_shapes.greeting(self.idle)
         elif kind == "interrupt":
+            standin_permissions.withdraw(self)
             answer = {"still_queued": [u for u, _ in self.queue]} if LIFECYCLE else None
         elif kind == "cancel_async_message":
             found = [m for m in self.queue if m[0] == body.get("message_uuid")]
@@ -139,7 +151,9 @@ class Standin:
             error = f"Unsupported control request subtype: {kind}"
             self.respond({"subtype": "error", "request_id": request, "error": error})
             return
-        response = {"subtype": "success", "request_id": request}
+        response: dict[str, Any] = {"subtype": "success", "request_id": request}
+        if kind == "initialize" and self.turn and self.turn.asked:
+            response["pending_permission_requests"] = [self.turn.asked]
         self.respond(response | ({} if answer is None else {"response": answer}))
         if kind == "interrupt" and self.turn:
             self.interrupt()
@@ -147,12 +161,12 @@ class Standin:
             self.leave(0)
 
     def respond(self, response: dict[str, Any]) -> None:
-        self.emit({"type": "control_response", "response": response})
+        self.control_line({"type": "control_response", "response": response})
 
     # -- turns ---------------------------------------------------------------
 
     def next_turn(self) -> None:
-        prompts, self.queue = self.queue, []
+        prompts, self.queue = standin_shapes.next_of(self.queue)
         turn = self.turn = Turn(prompts)
         for uuid, text in prompts[:-1]:
             self.replayed(uuid, text, own=False, prompts=[])
@@ -202,6 +216,9 @@ class Standin:
             os.close(turn.tool_out)
             self.tool_result(turn, REJECTED, failed=True)
             suffix, reason, stop = " for tool use", "aborted_tools", "tool_use"
+        elif turn.refused:
+            self.tool_result(turn, REJECTED, failed=True)
+            suffix, reason, stop = " for tool use", "aborted_tools", "tool_use"
         elif turn.length:
             share = (time.monotonic() - turn.started) / turn.length
             if partial := turn.answer[: int(len(turn.answer) * share)]:
@@ -219,8 +236,13 @@ class Standin:
         self.failed = fate != "completed"
         took = int((time.monotonic() - turn.started) * 1000)
         event = {"type": "result", "is_error": self.failed, "duration_ms": took}
-        event |= {"num_turns": turn.count, "total_cost_usd": 0, "usage": {}, "modelUsage": {}}
-        event |= {"permission_denials": [], "fast_mode_state": "off"} | body
+        event |= {
+            "num_turns": turn.count,
+            "total_cost_usd": 0,
+            "usage": {},
+            "modelUsage": {"standin": standin_shapes.USAGE},
+        }
+        event |= {"permission_denials": turn.denials, "fast_mode_state": "off"} | body
         if LIFECYCLE:
             event |= self.links(turn) | {"queued_turn_count": 0, "result_index": self.results}
         self.results += 1

@@ -10,6 +10,15 @@ VERSION = os.environ.get("STANDIN_VERSION", "2.1.330")
 # Since some version after 2.1.197 results name their messages and messages have a lifecycle.
 LIFECYCLE = tuple(int(n) for n in VERSION.split(".")) >= (2, 1, 330)
 
+# Cumulative in the real one.
+USAGE = {
+    "inputTokens": 10,
+    "outputTokens": 5,
+    "cacheReadInputTokens": 100,
+    "cacheCreationInputTokens": 0,
+    "contextWindow": 200000,
+}
+
 
 class Turn:
     def __init__(self, prompts: list[tuple[str, str]]) -> None:
@@ -24,6 +33,10 @@ class Turn:
         self.answer = f"echo: {self.text}"
         self.tool = self.tool_out = -1
         self.tool_id = ""
+        self.input: dict[str, Any] = {}
+        self.asked: dict[str, Any] | None = None
+        self.refused = False
+        self.denials: list[dict[str, Any]] = []
         self.output = b""
 
 
@@ -71,3 +84,10 @@ def init(uuids: list[str]) -> dict[str, Any]:
     if LIFECYCLE:
         event["user_message_uuids"] = uuids
     return event
+
+
+def next_of(queue: list[tuple[str, str]]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """The messages of the next turn, and the rest: a command (`/cost`) is not merged."""
+    first = next((n for n, (_, text) in enumerate(queue) if text.startswith("/")), len(queue))
+    split = max(1, first)
+    return queue[:split], queue[split:]

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import fcntl
 import os
+import select
 import signal
 import struct
 import sys
 import termios
+import time
 from types import FrameType
+
+from standin_telling import Telling
 
 PROMPT = "> "
 
 
-def run(first: str) -> int:
+def run(first: str, telling: Telling) -> int:
     if not os.isatty(0):
         print("Error: no terminal, and no -p", file=sys.stderr)
         return 1
@@ -24,6 +28,7 @@ def run(first: str) -> int:
     termios.tcsetattr(0, termios.TCSANOW, raw)
 
     def leave(code: int) -> None:
+        telling.left()
         _write("\x1b[?2004l\r\n")
         termios.tcsetattr(0, termios.TCSANOW, saved)
         os._exit(code)
@@ -35,15 +40,16 @@ def run(first: str) -> int:
         signal.signal(number, ended)
     signal.signal(signal.SIGWINCH, lambda *_: _report_size())
     _write(f"\x1b[?2004hstand-in for claude (no model)\r\n{PROMPT}")
-    if first:
-        _answer(first)
+    telling.started()
+    waiting = [first] if first else []
     line = ""
     interrupts = 0
     while True:
-        try:
-            key = os.read(0, 1)
-        except OSError:
-            key = b""
+        queued = False
+        while waiting:
+            _turn(waiting, telling, queued)
+            queued = True
+        key = _key()
         interrupts = interrupts + 1 if key == b"\x03" else 0
         if not key or (key == b"\x04" and not line) or interrupts == 2:
             leave(0 if key else 129)
@@ -54,7 +60,7 @@ def run(first: str) -> int:
             _write("\r\n")
             if line == "/exit":
                 leave(0)
-            _answer(line)
+            waiting.append(line)
             line = ""
         elif key in (b"\x7f", b"\x08"):
             if line:
@@ -73,6 +79,66 @@ def _whole(key: bytes) -> bool:
     return len(key) >= size
 
 
+def _key() -> bytes:
+    try:
+        return os.read(0, 1)
+    except OSError:
+        return b""
+
+
+def _turn(waiting: list[str], telling: Telling, queued: bool) -> None:
+    """The first of the lines that wait; more come while a slow one is answered."""
+    line = waiting.pop(0)
+    if not line:
+        _write(PROMPT)
+        return
+    telling.submitted(line, queued)
+    word, _, rest = line.partition(" ")
+    if word == "!permission" and not _permitted(rest, telling):
+        _write(f"Interrupted\r\n{PROMPT}")
+        telling.status("idle")
+        return
+    if word == "!slow" and not _slow(float(rest), waiting):
+        _write(f"Interrupted\r\n{PROMPT}")
+        telling.status("idle")
+        return
+    _answer(line)
+    telling.answered()
+
+
+def _permitted(command: str, telling: Telling) -> bool:
+    """Asks, and runs it when 1 is pressed; 3 and Esc refuse and end the turn."""
+    telling.hook("PermissionRequest", tool_name="Bash", tool_input={"command": command})
+    telling.status("waiting", "permission prompt")
+    _write("Do you want to proceed? 1. Yes 3. No\r\n")
+    while (key := _key()) not in (b"1", b"3", b"\x1b", b""):
+        continue
+    if key != b"1":
+        return False
+    telling.status("busy")
+    code = os.system(command) if command else 0
+    telling.hook("PostToolUseFailure" if code else "PostToolUse", tool_name="Bash")
+    return True
+
+
+def _slow(seconds: float, waiting: list[str]) -> bool:
+    """Whether it was left to come to its end: not interrupted by Esc."""
+    deadline = time.monotonic() + seconds
+    line = b""
+    while (rest := deadline - time.monotonic()) > 0:
+        if not select.select([0], [], [], rest)[0]:
+            break
+        key = _key()
+        if key in (b"\x1b", b""):
+            return False
+        if key in (b"\r", b"\n"):
+            waiting.append(line.decode(errors="replace"))
+            line = b""
+        else:
+            line += key
+    return True
+
+
 def _answer(line: str) -> None:
     word, _, rest = line.partition(" ")
     if word == "!exit":
@@ -88,7 +154,7 @@ def _answer(line: str) -> None:
         line = f"{rest}={os.environ.get(rest, '(unset)')}"
     if word == "!nohup":
         os.posix_spawn("/bin/sh", ["sh", "-c", f"nohup {rest} >/dev/null 2>&1 &"], os.environ)
-    _write(f"you said: {line}\r\n{PROMPT}" if line else PROMPT)
+    _write(f"you said: {line}\r\n{PROMPT}")
 
 
 def _flood(size: int) -> None:

@@ -39,6 +39,7 @@ class Transcript:
         self.uuids: set[str] = set()
         self.first = ""
         self.parent: str | None = None
+        self.unanswered = ""  # the last prompt, where no text came after it
 
     def load(self) -> bool:
         if not os.path.exists(self.path):
@@ -48,7 +49,12 @@ class Transcript:
                 self.parent = entry["uuid"]
                 if entry["type"] == "user":
                     self.uuids.update(entry.get("promptIds", [entry["uuid"]]))
-                    self.first = self.first or text_of(entry["message"]["content"])
+                    text = text_of(entry["message"]["content"])
+                    self.first = self.first or text
+                    if text and "promptIds" in entry:
+                        self.unanswered = text
+                elif text_of(entry["message"]["content"]):
+                    self.unanswered = ""
         return True
 
     def add(self, event: dict[str, Any], prompts: list[str]) -> None:

@@ -45,7 +45,8 @@ def missing(parts: Sequence[str] = ()) -> list[str]:
     packages = {package for program, package in programs.items() if not _found(program)}
     if importlib.util.find_spec("ensurepip") is None:
         packages.add("python3-venv")
-    if not _found("claude") and not _found("npm"):
+    # npm brings node, which a program of the TypeScript SDK runs on.
+    if not _found("npm") and ("daemon" in parts or not _found("claude")):
         packages.add("npm")
     return sorted(packages)
 

@@ -127,7 +127,7 @@ class SystemdHost:
         *matches: str,
         contains: str = "",
         after: int = 0,
-        timeout: float = 30,
+        timeout: float = 90,
     ) -> Entry:
         """The first entry, past or to come, with `contains` in its message."""
         since = ("--since", f"@{after // 1_000_000}") if after else ()

@@ -52,11 +52,13 @@ RECIPE = "3"
 """Part of the key: raise it when what `build` does changes."""
 
 
-def tree(suite: str) -> Path:
+def tree(suite: str, *more: str) -> Path:
+    """With packages beyond the usual ones it is another tree, so that those stay as they are."""
     if suite not in SUITES:
         raise ValueError(f"unknown suite {suite!r}; known: {', '.join(SUITES)}")
-    key = cache.key(RECIPE, suite, *PACKAGES, *MASKED)
-    return cache.build_once(f"tree-{suite}-{key}", lambda place: build(suite, place, PACKAGES))
+    packages = (*PACKAGES, *more)
+    key = cache.key(RECIPE, suite, *packages, *MASKED)
+    return cache.build_once(f"tree-{suite}-{key}", lambda place: build(suite, place, packages))
 
 
 def build(suite: str, place: Path, packages: Sequence[str], options: Sequence[str] = ()) -> None:

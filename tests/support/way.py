@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tests.support.backend import until
 from tests.support.machine_command import Completed
 from tests.support.systemd_host import SystemdHost
 
@@ -107,12 +108,12 @@ class Way:
         assert self.main_pid() != pid
 
     def wait_ready(self, cursor: int) -> None:
-        """Until a backend of this account has said that it is ready, after that moment."""
+        """Until a backend of this account is ready, after that moment, and its unit knows."""
         uid = self.machine.uid(self.account)
         self.machine.wait_journal(
             f"_UID={uid}", "SYSLOG_IDENTIFIER=artacd", contains=" ready on ", after=cursor
         )
-        self.systemctl("is-active", "--quiet", self.unit)
+        until(lambda: self.show("ActiveState") == "active", f"{self.unit} is active")
 
     def log(self) -> str:
         """What artacd has said in the journal."""
@@ -129,10 +130,17 @@ class Way:
 
     # Using it
 
-    def artac(self, *argv: str, check: bool = True, input: str | None = None) -> Completed:
+    def artac(
+        self, *argv: str, check: bool = True, input: str | None = None, timeout: float = 60
+    ) -> Completed:
         """The command, as the account itself in its work directory."""
         return self.machine.run(
-            ["artac", *argv], user=self.account, cwd=str(self.work), check=check, input=input
+            ["artac", *argv],
+            user=self.account,
+            cwd=str(self.work),
+            check=check,
+            input=input,
+            timeout=timeout,
         )
 
     def run(self, *argv: str) -> dict[str, Any]:
@@ -149,6 +157,11 @@ class Way:
     def wait(self, ref: str, states: str) -> None:
         self.artac("wait", ref, "--for", states, "--timeout", "50s")
 
+    def wait_prompt(self, ref: str) -> None:
+        """Until it can be typed to: Claude says that it is idle before it draws its input box."""
+        self.wait(ref, "idle")
+        until(lambda: "❯" in self.artac("screen", ref).stdout, "Claude's input box")
+
     def ask(self, ref: str, text: str) -> str:
         """A message and the answer to it."""
         return self.artac("send", ref, text, "--wait", "--timeout", "50s").stdout.strip()
@@ -159,13 +172,23 @@ class Way:
     # What it left
 
     def processes(self) -> list[str]:
-        """The account's processes but for its user manager's own."""
-        listed = self.machine.ns("ps", "-o", "pid=,args=", "-U", self.account, check=False).stdout
+        """The account's processes but for its user manager's own, and those that only wait to
+        be reaped by whoever has started them.
+        """
+        listed = self.machine.ns(
+            *("ps", "-o", "stat=,pid=,args=", "-U", self.account), check=False
+        ).stdout
         own = ("/lib/systemd/systemd --user", "(sd-pam)", "dbus-daemon", "/usr/bin/artacd")
-        return [line for line in listed.splitlines() if not any(word in line for word in own)]
+        rows = [line.split(None, 1) for line in listed.splitlines()]
+        return [
+            row
+            for stat, row in rows
+            if not stat.startswith("Z") and not any(word in row for word in own)
+        ]
 
     def is_alive(self, pid: int) -> bool:
-        return self.machine.ns("kill", "-0", str(pid), check=False).returncode == 0
+        stat = self.machine.ns("ps", "-o", "stat=", "-p", str(pid), check=False).stdout.strip()
+        return bool(stat) and not stat.startswith("Z")
 
     def clean_up(self) -> None:
         """End it with everything of it, and forget what it kept."""
@@ -174,5 +197,5 @@ class Way:
         for scope in self.scopes():
             self.machine.systemctl_user(self.account, "stop", scope, check=False)
         self.systemctl("reset-failed", self.unit, check=False)
-        script = 'rm -rf "$0"/sessions "$0"/damaged "$0"/lock "$0"/events'
+        script = 'rm -rf "$0"/sessions "$0"/damaged "$0"/lock "$0"/events "$0"/notified'
         self.machine.ns("sh", "-c", script, str(self.state))

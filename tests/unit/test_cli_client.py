@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from artac_daemon.cli import follow, http1, main, turns
+from artac_daemon.cli import follow, main, turns
 from artac_daemon.cli.client import Client, ConnectionLost, NoDaemon, session_path, with_query
+from artac_daemon.client.call import Response
 from artac_daemon.model.errors import ArtacError, ErrorKind
 
 UUID = "123e4567-e89b-12d3-a456-426614174000"
@@ -109,7 +110,7 @@ def test_chunk_extensions_trailers_and_unbounded_bodies() -> None:
         with near, far:
             far.sendall(b"HTTP/1.1 200 OK\r\n" + raw)
             far.shutdown(socket.SHUT_WR)
-            assert http1.Response(near).read() == body
+            assert Response(near).read() == body
 
 
 def test_a_cut_answer_is_never_taken_for_a_whole_one(
@@ -209,14 +210,21 @@ def test_a_message_whose_answer_was_lost_is_sent_again_as_the_same_one(
 def test_a_message_that_stays_unknown_is_told_so(
     serve: Callable[..., Server], client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def never_back(_: Client, lost: ArtacError, seconds: float) -> None:
-        raise lost
-
-    monkeypatch.setattr(Client, "outlast", never_back)
+    monkeypatch.setattr(turns, "_RETRY", 0.0)
     serve([])
     with pytest.raises(ArtacError, match=f"artac send --uuid {UUID} api TEXT") as caught:
         turns.hand_over(client, "api", "hello", UUID)
     assert caught.value.kind is ErrorKind.UNAVAILABLE
+
+
+def test_a_message_that_is_not_taken_in_time_can_be_gone_on_with(
+    serve: Callable[..., Server], client: Client
+) -> None:
+    told = {"error": {"kind": "timeout", "message": "the message was typed, not submitted"}}
+    serve([answer(told, 504)])
+    with pytest.raises(ArtacError, match=f"submitted.*artac send --uuid {UUID} api TEXT") as caught:
+        turns.hand_over(client, "api", "hello", UUID)
+    assert caught.value.kind is ErrorKind.TIMEOUT
 
 
 def test_following_over_a_cut_gives_every_event_once(
@@ -273,7 +281,8 @@ def test_send_wait_exits_by_the_outcome(
 ) -> None:  # fmt: skip
     accepted = {"uuid": UUID, "offset": 5, "duplicate": False, "session": "k3f9q2"}
     result = {"uuid": UUID, "outcome": outcome, "text": "said", "cost_usd": None, "offset": 9}
-    serve([answer(accepted, 202)], [answer(result)])
+    asked = {"session": {"id": "k3f9q2", "kind": "headless"}}
+    serve([answer(asked)], [answer(accepted, 202)], [answer(result)])
     socket_option = ["--socket", str(tmp_path / "s")]
     assert main.main([*socket_option, "send", "api", "hi", "--wait", "--uuid", UUID]) == code
     assert capsys.readouterr().out == ("said\n" if code == 0 else "")

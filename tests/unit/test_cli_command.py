@@ -41,6 +41,7 @@ def artac(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
         ["run", "--env", "NOT_SET_ANYWHERE", "hi"], ["status", ""], ["reap"], ["reap", "--dry-run"],
         ["reap", "api", "--all"], ["reap", "--foreign"], ["reap", "--foreign", "-1"],
         ["reap", "--all", "--orphans", "--yes"], ["reap", "--all"], ["reap", "--all", "--json"],
+        ["help", "frob"], ["run", "--queue", "10min", "hi"], ["run", "--queue", "10min"],
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_in_one_line(
@@ -147,6 +148,17 @@ def test_option_values() -> None:
     for bad in ("-1", "1.5", "", "٣"):
         with pytest.raises(Exception, match="whole number"):
             count(bad)
+
+
+def test_a_bare_option_leaves_the_prompt_alone() -> None:
+    parser = Parser("run", "")
+    parser.bare["--queue"] = "--queue=10min"
+    parser.add_argument("--queue")
+    parser.add_argument("prompt")
+    read = parser.read(["--queue", "hello"])
+    assert (read.queue, read.prompt) == ("10min", "hello")
+    read = parser.read(["--queue=1h", "10min"])
+    assert (read.queue, read.prompt) == ("1h", "10min")
 
 
 def test_words_after_two_dashes_are_for_claude() -> None:

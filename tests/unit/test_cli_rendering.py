@@ -8,8 +8,8 @@ import pytest
 
 from artac_daemon.cli import processes, rendering
 from artac_daemon.cli.escapes import Stripper, harmless, harmless_json, harmless_text
-from artac_daemon.cli.event_stream import Event, EventReader
 from artac_daemon.cli.transcript import Transcript
+from artac_daemon.client.event_stream import Event, EventReader
 
 
 @pytest.mark.parametrize(

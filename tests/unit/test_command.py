@@ -128,8 +128,17 @@ def test_a_headless_session_is_spoken_to_in_stream_json() -> None:
 
 def test_a_terminal_session_has_its_id_and_no_format() -> None:
     assert argv("/usr/bin/claude", TERMINAL) == [
-        *("/usr/bin/claude", "--session-id", SPEC.claude_session_id)
+        *("/usr/bin/claude", "--session-id", SPEC.claude_session_id),
+        *("--permission-mode", "default"),
     ]
+
+
+def test_a_terminals_settings_take_the_place_of_the_users_own() -> None:
+    asked = replace(TERMINAL, claude_args=("--settings", "{}", "--add-dir", "/srv"))
+    words = argv("claude", asked, "/state/settings")
+    assert words[-4:] == ["--settings", "/state/settings", "--add-dir", "/srv"]
+    assert words.count("--settings") == 1
+    assert argv("claude", asked)[-4:] == list(asked.claude_args)
 
 
 def test_what_was_asked_for_is_on_the_command_line() -> None:
@@ -145,7 +154,7 @@ def test_what_was_asked_for_is_on_the_command_line() -> None:
     assert words[words.index("--permission-mode") + 1] == "acceptEdits"
     assert words[words.index("--allowed-tools") + 1] == "Bash(git *),Read"
     assert words[-2:] == ["--add-dir", "/srv"]
-    for word in ("--model", "--permission-mode", "--allowed-tools"):
+    for word in ("--model", "--allowed-tools"):
         assert word not in argv("claude", TERMINAL)
 
 
@@ -194,3 +203,8 @@ def test_a_terminal_session_has_a_terminal_that_can_do_something(
 ) -> None:
     assert env(TERMINAL, **given)["TERM"] == seen
     assert env(SPEC, **given).get("TERM") == given.get("TERM")
+
+
+def test_a_session_that_asks_nobody_has_no_prompt_tool_and_the_others_do() -> None:
+    assert "--permission-prompt-tool" in argv("/claude", SPEC)
+    assert "--permission-prompt-tool" not in argv("/claude", replace(SPEC, deny_permissions=True))

@@ -50,8 +50,8 @@ def test_every_command_and_every_option(offered: Any, capsys: pytest.CaptureFixt
 
 
 def test_words_before_the_one_to_complete_are_understood(offered: Any) -> None:
-    assert offered("--socket", "/x", "sta") == ["status"]
-    assert offered("--socket=/x", "help", "sta") == ["status"]
+    assert offered("--socket", "/x", "stat") == ["status"]
+    assert offered("--socket=/x", "help", "stat") == ["status"]
     assert offered("--socket", "") == [":file"]
     assert "--all" not in offered("ls", "--all", "-")
     assert "--env" in offered("run", "--env", "A=1", "-")

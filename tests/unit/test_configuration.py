@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from artac_daemon.host.configuration import LARGEST_FILE, Loaded, Override, load
+from artac_daemon.host.config_text import LARGEST_FILE
+from artac_daemon.host.configuration import Loaded, Override, load
 from artac_daemon.model.errors import ArtacError, ErrorKind
 from artac_daemon.model.setting_layers import Layer
 from artac_daemon.model.settings import Settings
@@ -274,6 +275,9 @@ def test_environment(machine: Machine) -> None:
         "ARTAC_SESSION": "k3f9q2",
         "ARTAC_NAME": "api",
         "ARTAC_CACHE": "/var/cache/x",
+        "ARTAC_TRACEBACK": "1",
+        "ARTAC_STEAL": "1",
+        "ARTAC_SESSION_NAME": "api",
         "PATH": "/bin",
     }
     settings = machine.load().resolved.settings

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from artac_daemon.host.client_sockets import client_sockets
+from artac_daemon.client_sockets import client_sockets
 from artac_daemon.host.directories import config_directory, socket_path, state_directory
 from artac_daemon.model.errors import ArtacError
 from artac_daemon.model.settings import Settings
@@ -49,15 +49,15 @@ def test_socket_path_that_does_not_fit() -> None:
 
 def test_client_sockets() -> None:
     environ = {"HOME": "/home/u", "XDG_RUNTIME_DIR": "/run/user/7"}
-    assert client_sockets(environ, "u") == [
+    assert list(client_sockets(environ, "u")) == [
         "/run/user/7/artac/artac.sock",
         "/home/u/.local/state/artac/artac.sock",
         "/run/artac@u/artac.sock",
         "/run/artac/artac.sock",
     ]
-    assert client_sockets({**environ, "ARTAC_SOCKET": "/x"}, "u") == ["/x"]
+    assert list(client_sockets({**environ, "ARTAC_SOCKET": "/x"}, "u")) == ["/x"]
     own = f"/run/user/{os.getuid()}/artac/artac.sock"
-    assert client_sockets({"HOME": "/home/u"}, "u")[0] == own
+    assert next(client_sockets({"HOME": "/home/u"}, "u")) == own
 
 
 def test_client_stays_light() -> None:

@@ -123,6 +123,7 @@ def test_the_first_is_the_one_that_claude_uses(tmp_path: Path) -> None:
         ("ANTHROPIC_API_KEY=sk-1\n", True),
         ("export GH_TOKEN='x'\n", True),
         ("session_env:\n  MY_SECRET: x\n", True),
+        ("notify_secret_file: /etc/artac/secret\n", False),
         ("#ANTHROPIC_API_KEY=sk-1\nANTHROPIC_API_KEY=\nmax_sessions: 3\n", False),
     ],
 )

@@ -41,6 +41,20 @@ def stop(why: str, limit: float | None = None) -> StopRequest:
         (replace(CODE, stop=stop("drain")), Reason.BACKEND_STOPPED, "drained by root"),
         (replace(CLEAN, stop=stop("timeout", 3600)), Reason.TIMEOUT, "idle_timeout of 1h ("),
         (replace(CLEAN, stop=stop("limit", 9000)), Reason.LIMIT, "runtime_max of 2h 30min ("),
+        (
+            replace(CLEAN, stop=stop("overdue", 60)),
+            Reason.TIMEOUT,
+            "no result within its time of 1min",
+        ),
+        (
+            replace(CLEAN, stop=stop("done")),
+            Reason.COMPLETED,
+            "its one turn was over (exit code 0)",
+        ),
+        (EndFacts(1.0, exit_code=143, stop=stop("done")), Reason.COMPLETED, "one turn was over ("),
+        (replace(KILLED, stop=stop("done")), Reason.COMPLETED, "one turn was over ("),
+        (EndFacts(1.0, exit_code=1, stop=stop("done")), Reason.FAILED, "not with success (exit"),
+        (EndFacts(1.0, signal=11, stop=stop("done")), Reason.FAILED, "not with success (signal"),
         # Noted before the time was.
         (replace(CLEAN, stop=stop("timeout")), Reason.TIMEOUT, "for its idle_timeout ("),
         (replace(CLEAN, stop=stop("limit")), Reason.LIMIT, "for its runtime_max ("),

@@ -21,16 +21,26 @@ FILES = {
     for path in ROOT.rglob("*.py")
 }
 
-LEAVES = {f"keeper.{leaf}" for leaf in ("wire", "record", "journal", "output", "tree", "counters")}
+LEAVES = {
+    f"keeper.{leaf}"
+    for leaf in ("wire", "record", "journal", "output", "tree", "counters", "sizes")
+}
+# A client paints from the same model of the screen that the keeper has.
+SCREEN = {f"keeper.vt.{part}" for part in ("terminal", "painting")}
 # Per room: the rooms it may import whole, and the single modules beside them.
 ALLOWED: dict[str, tuple[set[str], set[str]]] = {
+    "client_sockets": (set(), set()),
     "model": ({"model"}, set()),
     "keeper": ({"keeper"}, set()),
     "claude": ({"claude", "model"}, set()),
-    "host": ({"host", "model"}, LEAVES),
+    "host": ({"host", "model"}, {*LEAVES, "client_sockets"}),
     # "keeper" itself: where its __main__ is; "" is the version.
     "daemon": ({"daemon", "claude", "host", "model"}, {*LEAVES, "keeper", ""}),
-    "cli": ({"cli", "claude", "host", "model"}, {*LEAVES, ""}),
+    "client": ({"client", "host", "model"}, {"client_sockets"}),
+    "cli": (
+        {"cli", "client", "claude", "host", "model"},
+        {*LEAVES, *SCREEN, "client_sockets", ""},
+    ),
 }
 
 
@@ -94,6 +104,13 @@ def test_the_keeper_needs_nothing_but_the_standard_library() -> None:
 def test_the_keepers_leaves_depend_on_no_module_but_leaves() -> None:
     wrong = {leaf: ours(f"{PACKAGE}.{leaf}") - LEAVES for leaf in LEAVES}
     assert not {leaf: names for leaf, names in wrong.items() if names}
+
+
+def test_the_model_of_the_screen_depends_on_nothing_but_itself() -> None:
+    parts = [module for module in FILES if module.startswith(f"{PACKAGE}.keeper.vt.")]
+    assert {f"{PACKAGE}.{part}" for part in SCREEN} <= set(parts)
+    names = {name for part in parts for name in ours(part)}
+    assert names <= {part.removeprefix(f"{PACKAGE}.") for part in parts} | {"keeper.vt"}
 
 
 def test_no_module_imports_itself_through_others() -> None:

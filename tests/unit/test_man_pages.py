@@ -19,7 +19,13 @@ from artac_daemon.model.settings import SETTINGS, Reload
 from tests.support import capability
 
 PROJECT = Path(__file__).parents[2]
-PAGES = ("man1/artac.1", "man5/artac.yaml.5", "man8/artac-keeper.8", "man8/artacd.8")
+PAGES = (
+    "man1/artac.1",
+    "man1/artac-claude.1",
+    "man5/artac.yaml.5",
+    "man8/artac-keeper.8",
+    "man8/artacd.8",
+)
 SECTIONS = ["NAME", "SYNOPSIS", "DESCRIPTION", "FILES", "ENVIRONMENT", "EXIT STATUS", "EXAMPLES"]
 COMMON = {"-h", "--help", "--socket"}
 OPTION = re.compile(r"--?[a-zA-Z][a-zA-Z-]*")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artac_daemon.daemon import requests
+from artac_daemon.daemon import fields, requests
 from artac_daemon.model.errors import ArtacError, ErrorKind
 from artac_daemon.model.session import Kind, LaunchRequest, State
 
@@ -46,6 +46,7 @@ def test_a_body_that_is_no_object(check: Any, body: object) -> None:
         ("prompt", [*NOT_TEXT, "", " \n\t "]),
         ("prompt_uuid", [*NOT_TEXT, "", "1", UUID + "0", UUID.replace("-", ""), f"{UUID}\n"]),
         ("model", [*NOT_TEXT, "--dangerously-skip-permissions", "-p"]),
+        ("persist", [1, 1.5, [], {}, "", "true", "x"]),
         ("permission_mode", [*WRONG_TYPES, "", "bypassPermissions", "PLAN", "a\nb"]),
         ("allowed_tools", [1, True, {}, "Bash", [1], [None], [["a"]], ["a\0b"], ["\ud800"]]),
         ("claude_args", [1, True, {}, "-v", [1], [None], [["a"]], ["a\0b"], ["\ud800"]]),
@@ -63,7 +64,8 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_key(key: str, values: list[
 @pytest.mark.parametrize("key", ["pompt", "CWD", "a\nb", "\x1b[31m", "\ud800", "x" * 1000])
 def test_an_unknown_key_is_refused_by_its_name(key: str) -> None:
     assert repr(key) in refusal(requests.launch, {"cwd": "/srv", key: 1})
-    assert repr(key) in refusal(requests.message, {"text": "hello", key: 1})
+    told = refusal(requests.message, {"text": "hello", key: 1})
+    assert f"unknown key {key!r} in the request; allowed: text, uuid" in told
 
 
 def test_a_request_without_a_directory_says_so() -> None:
@@ -163,10 +165,10 @@ def test_a_key_that_is_null_is_a_key_that_is_not_there() -> None:
 @pytest.mark.parametrize(
     ("check", "values"),
     [
-        (requests.seconds, ["", "x", "-1", "nan", "inf", "1e9", "1 2", "1\n2", "\x1b"]),
-        (requests.offset, ["", "x", "1.5", "+1", "--1", "1e3", "9" * 19, "1\n", "١"]),
-        (requests.flag, ["", "yes", "2", "True", "1\n"]),
-        (requests.states, ["", ",", "sleeping", "idle,x", "IDLE", "idle\n"]),
+        (fields.seconds, ["", "x", "-1", "nan", "inf", "1e9", "1 2", "1\n2", "\x1b"]),
+        (fields.offset, ["", "x", "1.5", "+1", "--1", "1e3", "9" * 19, "1\n", "١"]),
+        (fields.flag, ["", "yes", "2", "True", "1\n"]),
+        (fields.states, ["", ",", "sleeping", "idle,x", "IDLE", "idle\n"]),
     ],
 )
 def test_a_wrong_query_is_refused_by_the_name_of_its_key(check: Any, values: list[str]) -> None:
@@ -175,19 +177,19 @@ def test_a_wrong_query_is_refused_by_the_name_of_its_key(check: Any, values: lis
 
 
 def test_an_unknown_query_key_is_refused_and_the_known_ones_are_told() -> None:
-    message = refusal(requests.query, {"folow\n": "1"}, ("offset", "follow"))
+    message = refusal(fields.query, {"folow\n": "1"}, ("offset", "follow"))
     assert repr("folow\n") in message and "offset, follow" in message
-    assert "none" in refusal(requests.query, {"x": "1"}, ())
+    assert "none" in refusal(fields.query, {"x": "1"}, ())
 
 
 def test_right_queries_are_read() -> None:
-    assert requests.seconds("wait", "1.5") == 1.5
-    assert [requests.offset("offset", text) for text in ("0", "-400", "1" * 18)][:2] == [0, -400]
-    assert [requests.flag("all", text) for text in ("0", "1", "false", "true")] == [
+    assert fields.seconds("wait", "1.5") == 1.5
+    assert [fields.offset("offset", text) for text in ("0", "-400", "1" * 18)][:2] == [0, -400]
+    assert [fields.flag("all", text) for text in ("0", "1", "false", "true")] == [
         *(False, True, False, True)
     ]
-    assert requests.states("for", "idle,ended") == {State.IDLE, State.ENDED}
-    assert requests.query({"a": "1"}, ("a", "b")) == {"a": "1"}
+    assert fields.states("for", "idle,ended") == {State.IDLE, State.ENDED}
+    assert fields.query({"a": "1"}, ("a", "b")) == {"a": "1"}
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from artac_daemon.daemon import declaration
 from artac_daemon.host.dotenv_file import parse_dotenv
 from artac_daemon.host.yaml_file import parse_yaml
+from artac_daemon.model.declaration import KEYS
 from artac_daemon.model.setting_layers import Given, Layer, Origin, merge
 from artac_daemon.model.settings import ENV_NAMES, SETTINGS, Reload, Settings
 
@@ -36,6 +38,16 @@ def test_every_setting_is_described() -> None:
         assert ("(restart)" in comment) == (setting.reload is Reload.RESTART), key
         if setting.env_name and not setting.env_name.startswith("ARTAC_"):
             assert f"# Environment: {setting.env_name}" in comment
+
+
+def test_the_example_of_a_declared_session_has_every_key() -> None:
+    text = (SHIPPED / "sessions.d/nightly.yaml").read_text()
+    declaration.parse("nightly", "nightly.yaml", text)
+    everything = SWITCHED_OFF.sub("", re.sub(r"(?m)^#  (?=\S)", "  ", text))
+    declaration.parse("nightly", "nightly.yaml", everything)
+    assert {entry.key for entry in parse_yaml("nightly.yaml", everything)} == KEYS.keys()
+    page = (SHIPPED.parent / "docs/declared-sessions.md").read_text()
+    assert all(f"`{key}`" in page.partition("\n## Files")[0] for key in KEYS)
 
 
 def test_environment_file() -> None:

@@ -50,7 +50,7 @@ def packaged_vm() -> Iterator[Vm]:
 
         with Vm.boot(VM_SUITE, lay_deb) as vm:
             install = ["apt-get", "install", "--yes", "--no-install-recommends", _DEB]
-            vm.run(["env", "DEBIAN_FRONTEND=noninteractive", *install], timeout=180)
+            vm.run(["env", "DEBIAN_FRONTEND=noninteractive", *install], timeout=600)
             yield vm
 
 

@@ -6,11 +6,12 @@ import json
 
 import pytest
 
+from tests.support.backend import until
 from tests.support.vm import Vm
 from tests.support.way import Way
 from tests.vm.conftest import STANDIN
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 
 Both = tuple[Way, Way]
@@ -53,6 +54,38 @@ def test_a_reboot_ends_sessions_in_order_and_is_named(both: Both) -> None:
         assert all(json.loads(line) for line in way.output(session).splitlines())
     vm.systemctl("is-active", f"user@{vm.uid('artac')}.service")
     assert [way.run("again")["placement"] for way in both] == ["scope", "service"]
+
+
+def test_after_a_reboot_those_come_back_that_are_to_and_did_not_end_on_purpose(both: Both) -> None:
+    vm: Vm = both[0].machine
+    began: dict[Way, dict[str, str]] = {}
+    for way in both:
+        began[way] = {}
+        for name, policy in (("back", "on-boot"), ("ended", "on-boot"), ("plain", "no")):
+            started = way.run("--name", name, "--restart", policy, f"remember {name}")
+            began[way][name] = started["id"]
+            way.wait(name, "idle")
+        way.artac("stop", "ended")
+        # Among many it is one after the other, and a stop of the service alone brings none back.
+        vm.systemctl("restart", way.unit)
+    persisting, ending = both
+    started = ending.run("--name", "back", "--restart", "on-boot", "remember back")
+    began[ending]["back"] = started["id"]
+    ending.wait("back", "idle")
+    vm.reboot()
+    for way in both:
+        vm.systemctl("is-active", way.unit)
+        old = began[way]["back"]
+        new = until(lambda way=way, old=old: way.status(old)["resumed_as"], "it is back", 150)
+        assert way.status(old)["end"]["reason"] == "host-shutdown"
+        assert way.status(new)["name"] == "back"
+        assert "remember back" in way.ask("back", "recall")
+        for name in ("ended", "plain"):
+            assert way.status(began[way][name])["resumed_as"] is None
+        live = json.loads(way.artac("ls", "--json").stdout)
+        listed = live["sessions"] if isinstance(live, dict) else live
+        assert [session["name"] for session in listed] == ["back"]
+    assert persisting.status("back")["placement"] == "scope"
 
 
 def test_a_power_cut_loses_no_record_and_the_ends_are_lost(both: Both) -> None:
