@@ -14,6 +14,7 @@ from .stand import CLAUDE, Stand
 _MB = 1e6
 _FLOOD = 512 * 1024 * 1024
 _IDLE = 30.0
+_GUSH = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,60 @@ def _output(stand: Stand) -> Measured:
     return Measured(ours / alone, shown, rates)
 
 
+def _shares(times: dict[str, list[float]], scale: float = 1e3, unit: str = "ms") -> str:
+    """The median of each, in words."""
+    each = (f"{name} {median(taken) * scale:.4g}" for name, taken in times.items())
+    return f"{', '.join(each)} {unit}, {len(times['artac'])} of each"
+
+
+def _attach(stand: Stand) -> Measured:
+    times = stand.inside("attaching", 60, "artac", "tmux")
+    return Measured(median(times["artac"]) / median(times["tmux"]), _shares(times), times)
+
+
+def _background(stand: Stand) -> Measured:
+    stand.offline_claude()
+    return _ratio(stand.inside("background", 15))
+
+
+def _echo(stand: Stand) -> Measured:
+    times = stand.inside("echoing", 1000, "artac", "dtach", "tmux")
+    shown = _shares(times, 1e6, "us")
+    return Measured(median(times["artac"]) / median(times["dtach"]), shown, times)
+
+
+def _pipe(stand: Stand) -> Measured:
+    times = stand.inside("piping", 2000, CLAUDE)
+    ours, reference = median(times["ours"]), median(times["reference"])
+    shown = f"{ours * 1e6:.0f} us - {reference * 1e6:.0f} us, {len(times['ours'])} pairs"
+    return Measured((ours - reference) * 1e3, shown, times)
+
+
+def _gush(stand: Stand) -> Measured:
+    rates = stand.inside("gushing", 8, _GUSH, "artac", "tmux", "dtach")
+    shown = _shares(rates["shown"], 1 / _MB, "MB/s")
+    ours, reference = (median(rates["shown"][name]) for name in ("artac", "tmux"))
+    return Measured(ours / reference, shown, rates)
+
+
+def _scrolled(stand: Stand) -> Measured:
+    stand.offline_claude()
+    found = stand.inside("scrolled", 20)
+    each = [pss / _MB for pss in found["keepers"]]
+    peers = stand.inside("background", 0)["pty_host"] / _MB
+    shown = (
+        f"{min(each):.2f} to {max(each):.2f} MB; a tmux server with one "
+        f"{found['tmux'] / _MB:.1f} MB, a PTY host of claude --bg {peers:.1f} MB"
+    )
+    return Measured(mean(each), shown, found)
+
+
+def _quiet(stand: Stand) -> Measured:
+    spent = stand.inside("quiet", 20, _IDLE, stand.artac.main_pid())
+    shown = ", ".join(f"{name} {seconds * 1e3:.1f} ms" for name, seconds in spent.items())
+    return Measured(sum(spent.values()), shown, spent)
+
+
 # By how many sessions they need, so that a run starts each of them once.
 FIGURES = (
     Figure("start", "API request to claude exec'd / systemd-run", 4, "x", _start, 0),
@@ -143,6 +198,13 @@ FIGURES = (
     Figure(
         "output", "headless output through us / by itself", 0.98, "x", _output, 0, at_least=True
     ),
+    Figure("attach", "artac attach to the whole screen / tmux attach", 3, "x", _attach, 0),
+    Figure("claude", "artac attach / claude attach", 0.25, "x", _background, 0, standin=False),
+    Figure("echo", "a key and its echo through attach / dtach", 1.5, "x", _echo, 0),
+    Figure("pipe", "an event through artac-claude - a plain pipe", 1, "ms", _pipe, 0),
+    Figure("flood", "a terminal's flood, shown / tmux", 1, "x", _gush, 0, at_least=True),
+    Figure("scrolled", "keeper of a terminal, PSS, 20 running", 6, "MB", _scrolled, 0),
+    Figure("quiet", "CPU of 20 attached, idle 30 s", 0.05, "s", _quiet, 0),
     Figure("bomb", "artac send beside a fork bomb / beside none", 2, "x", _bomb, 0),
     Figure("keeper", "keeper, PSS, 20 running", 5.5, "MB", _keeper, 20),
     Figure("end", "claude's end to its tree gone, reason on disk", 0.1, "s", _end, 20),

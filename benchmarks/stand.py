@@ -10,21 +10,30 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.support import cache
-from tests.support.installed import lay
+from tests.support import cache, claude_code
+from tests.support.installed import lay, lay_claude
 from tests.support.machine import Machine
-from tests.support.way import Way
+from tests.support.tree import tree
+from tests.support.way import CLAUDE_ENVIRONMENT, Way, start_api
 
-INSIDE = "/opt/artac-bench"
+INSIDE = "/opt/artac-tests"
 CLAUDE = "/usr/local/lib/artac-bench/claude"
 # The stand-in is Python, too. By an interpreter file of its own it shares no page with the keepers,
 # as Claude Code does not; else it would make their memory look smaller than it is.
 PYTHON = "/usr/local/lib/artac-bench/python3"
 
+# What a session runs: the stand-in, or what its environment asks for.
 _LAUNCH = f"""\
 #!/bin/sh
-exec {PYTHON} -I -S {INSIDE}/tests/support/standin_claude.py "$@"
+case ${{BENCH_PROGRAM:-}} in
+"") exec {PYTHON} -I -S {INSIDE}/tests/support/standin_claude.py "$@";;
+claude) exec {claude_code.INSIDE} "$@";;
+*) exec {PYTHON} -I -S {INSIDE}/benchmarks/inside/program.py $BENCH_PROGRAM;;
+esac
 """
+
+# What terminals are compared with; in a tree of their own, no test needs them.
+_PEERS = ("dtach", "tmux")
 
 SETTINGS = {
     "PERSIST_CLAUDE_SESSIONS": "true",
@@ -39,6 +48,7 @@ class Stand:
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
+        self._offline = False
         machine.linger("artac")
         self.artac = Way(machine, "artac", "artac.service", user_unit=False)
         self.artac.configure(**SETTINGS)
@@ -74,6 +84,13 @@ class Stand:
         """How many sessions artacd says it has."""
         return int(self.artac.show("StatusText").split()[0])
 
+    def offline_claude(self) -> None:
+        """Let the real Claude Code start in there without a question, against the loopback API."""
+        if not self._offline:
+            self._offline = True
+            start_api(self.machine)
+            self.inside("home", json.dumps(CLAUDE_ENVIRONMENT))
+
     # Its processes
 
     def pss(self, pid: int) -> int:
@@ -95,14 +112,18 @@ def stand(suite: str) -> Iterator[Stand]:
     with tempfile.TemporaryDirectory(prefix="artac-bench-") as folder:
         layer = Path(folder)
         lay(layer)
+        lay_claude(layer)
         claude = layer / CLAUDE.lstrip("/")
         claude.parent.mkdir(parents=True)
         claude.write_text(_LAUNCH)
         claude.chmod(0o755)
         binds = [
-            (cache.PROJECT / name, f"{INSIDE}/{name}", True) for name in ("tests", "benchmarks")
+            claude_code.bind(),
+            *((cache.PROJECT / name, f"{INSIDE}/{name}", True) for name in ("tests", "benchmarks")),
         ]
-        with Machine.boot(suite, name=f"bench-{suite}", binds=binds, layers=[layer]) as machine:
+        with Machine.boot(
+            suite, f"bench-{suite}", binds, layers=[layer], base=tree(suite, *_PEERS)
+        ) as machine:
             machine.ns("cp", "/usr/bin/python3", PYTHON)
             installed = "/usr/lib/python3/dist-packages/artac_daemon"
             machine.ns("/usr/bin/python3", "-m", "compileall", "-q", installed)

@@ -1,8 +1,13 @@
-"""Two things timed in turn, A B A B, so that a machine that slows down slows down both."""
+"""Things timed in turn, round by round, so that a machine that slows down slows down all of them.
+
+Each round has another order: what comes just before leaves caches and processors as it does, and a
+thing that always came after the same one had a few per cent of that in its figure.
+"""
 
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -33,11 +38,19 @@ def interleave(
     rounds: int, ours: Callable[[], float], reference: Callable[[], float]
 ) -> dict[str, list[float]]:
     """The times of both; a first round of each is not counted."""
-    times: dict[str, list[float]] = {"ours": [], "reference": []}
+    return around(rounds, {"ours": ours, "reference": reference})
+
+
+def around(
+    rounds: int, takes: dict[str, Callable[[], float]], settle: float = _SETTLE
+) -> dict[str, list[float]]:
+    """The times of each; a first round is not counted."""
+    times: dict[str, list[float]] = {name: [] for name in takes}
+    order = random.Random(rounds)
     for number in range(rounds + 1):
-        for name, take in (("ours", ours), ("reference", reference)):
-            time.sleep(_SETTLE)
-            taken = take()
+        for name in order.sample(list(takes), len(takes)):
+            time.sleep(settle)
+            taken = takes[name]()
             if number:
                 times[name].append(taken)
     return times
