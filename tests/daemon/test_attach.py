@@ -7,6 +7,7 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -120,6 +121,7 @@ def test_windows_of_two_sizes_each_show_it_right(backend: Backend, attach: Attac
     large.shows("size: 50x12")
     small.press("wide and narrow\r")
     small.shows("you said: wide and narrow")
+    small.until(lambda: small.lines[small.model.cursor[0]] == ">", "its prompt")
     large.until(lambda: large.lines[:12] == small.lines, "the same, with a margin")
     assert not any(large.lines[12:]) and large.model.alternate
     large.until(lambda: large.model.cursor == small.model.cursor, "its cursor")
@@ -235,6 +237,34 @@ def test_keys_get_through_while_it_floods(backend: Backend, attach: Attach) -> N
     backend.call("POST", "/v1/sessions/api/kill")
 
 
+# Waits behind the first screen, until somebody opens a pipe: all of the rest is loaded after it.
+_WAITS = """\
+import sys
+from artac_daemon.cli import entry
+from artac_daemon.cli.terminal.first_screen import FirstScreen
+show = FirstScreen.show
+def waits(*arguments):
+    show(*arguments)
+    open({pipe!r}).close()
+FirstScreen.show = waits
+sys.exit(entry.main())
+"""
+
+
+def test_a_window_that_changes_while_it_attaches_is_heeded(
+    backend: Backend, attach: Attach, tmp_path: Path
+) -> None:
+    start(backend)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    terminal = attach(backend, command=[sys.executable, "-c", _WAITS.format(pipe=str(pipe))])
+    terminal.shows("stand-in for claude")
+    terminal.resize(70, 20)
+    os.close(os.open(pipe, os.O_WRONLY))
+    terminal.shows("size: 70x20")
+    assert terminal.detach() == 0
+
+
 def test_a_storm_of_sizes_ends_at_the_last_one(backend: Backend, attach: Attach) -> None:
     start(backend)
     terminal = attach(backend)
@@ -246,6 +276,7 @@ def test_a_storm_of_sizes_ends_at_the_last_one(backend: Backend, attach: Attach)
     terminal.shows("size: 70x20")
     terminal.press("calm\r")
     terminal.shows("you said: calm")
+    terminal.until(lambda: terminal.lines[terminal.model.cursor[0]] == ">", "its prompt")
     seen = [line for line in terminal.lines if line]
     terminal.press(f"{ESCAPE}r")
     terminal.until(lambda: [line for line in terminal.lines if line] == seen, "the same anew")

@@ -70,6 +70,7 @@ class Attachment:
         try:
             self._catch_signals()
             self._terminal.raw()
+            self._measure()  # again: nobody caught SIGWINCH while all this was loaded
             self._loop()
         except Gone:
             self._leave("DETACHED")

@@ -109,7 +109,7 @@ class Display:
 
     def suspended(self) -> None:
         """The terminal was a shell's meanwhile."""
-        self._view, self._output.painted = None, False
+        self._no_view()
         self._fresh = True
         self.ask()
 
@@ -132,18 +132,25 @@ class Display:
             if picture := self._view.paint():
                 self._terminal.write(picture)
 
+    def _no_view(self) -> None:
+        self._view, self._output.painted = None, False
+        # The loop, without a pause, and an end would wait for what nobody paints any more.
+        self.dirty = False
+
     def _fits(self) -> bool:
         return self.window is None or self.window == self._output.size
 
     def _on_screen(self, screen: bytes) -> None:
         self.asked = False
+        shown, self.shown = self.shown, False
+        if shown:
+            self._fresh, self.lines = False, 0
         if self._fits():
-            if self._view is not None or not self._fresh:
+            if self._view is not None or not (self._fresh or shown):
                 self._terminal.write(reset() + (b"" if self._fresh else b"\x1b[H"))
-            self._view, self._output.painted = None, False
-            if not self.shown:
+            self._no_view()
+            if not shown:
                 self._terminal.write(b"\r" + screen)
-            self.shown = False
             self._fresh, self.lines = False, 0
         else:
             if self._output.size is None or self.window is None:
