@@ -78,7 +78,9 @@ def attach(wishes: "Wishes", paths: list[str] | None = None) -> int:
     outcome = attachment.run()
     from .terminal.leaving import tell
 
-    return tell(outcome, granted.session, granted.name, attachment.skipped)
+    return tell(
+        outcome, granted.session, granted.name, attachment.skipped, attachment.untyped, paths
+    )
 
 
 def _refuse(session: str) -> "NoReturn":

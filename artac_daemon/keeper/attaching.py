@@ -100,21 +100,29 @@ class Attaching:
 
     def _attach(self, link: Link, message: dict[str, object]) -> None:
         assert self._terminal is not None and self._input is not None
-        if len(self._clients) >= _MOST_CLIENTS:
+        steal = bool(message.get("steal"))
+        if len(self._clients) >= _MOST_CLIENTS and not steal:
             link.send({"reply": message["id"], "error": "clients"})
             return
         client = Attached(link, message, self._input)
         link.becomes_terminal(
-            client.types, lambda data: self._reported(client, data), lambda: self._drained(client)
+            client.types,
+            lambda data: self._reported(client, data),
+            lambda: self._drained(client),
+            lambda: self._gone(client),
         )
         self._clients[link] = client
         link.send({"reply": message["id"]})
-        self._terminal.attach(client, bool(message.get("steal")))
+        self._terminal.attach(client, steal)
 
     def _reported(self, client: Attached, data: bytes) -> None:
         # Several terminals give several answers, and the program asked one.
         if self._terminal is not None and self._terminal.leads(client):
             client.types(data)
+
+    def _gone(self, client: Attached) -> None:
+        if self._terminal is not None:
+            self._terminal.left(client)
 
     def _drained(self, client: Attached) -> None:
         if self._terminal is not None:

@@ -50,6 +50,7 @@ class Link:
         self._on_data: Callable[[bytes], None] = _ignore
         self._on_report: Callable[[bytes], None] = _ignore
         self._on_drained: Callable[[], None] = _nothing
+        self._on_left: Callable[[], None] | None = None
         self._frames = Frames()
         self._out = bytearray()
         self._fd = peer.fileno()
@@ -96,12 +97,18 @@ class Link:
         on_data: Callable[[bytes], None],
         on_report: Callable[[bytes], None] | None = None,
         on_drained: Callable[[], None] | None = None,
+        on_left: Callable[[], None] | None = None,
     ) -> None:
-        """From now on it is a terminal, and may hold no more of our memory than one needs."""
+        """From now on it is a terminal, and may hold no more of our memory than one needs.
+
+        With `on_left`, one that goes while it is paused is still read to its end: `on_left` is
+        called then, and `on_close` once that end is reached.
+        """
         self.terminal = True
         self._on_data = on_data
         self._on_report = on_report or _ignore
         self._on_drained = on_drained or _nothing
+        self._on_left = on_left
         self._frames.longest = _MAX_TYPED
 
     def takes_whole_lines(self) -> None:
@@ -164,7 +171,12 @@ class Link:
         if self._reads and events & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR):
             self._read()
         elif events & (select.EPOLLHUP | select.EPOLLERR):
-            self.close()
+            if self._on_left is None or self._finishing:
+                self.close()
+            else:
+                self._out.clear()
+                self._loop.forget(self._fd)  # or its hangup is told again and again, until `resume`
+                self._on_left()
 
     def _read(self) -> None:
         try:

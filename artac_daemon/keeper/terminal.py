@@ -201,8 +201,13 @@ class SessionTerminal:
 
     def leads(self, client: Attached) -> bool:
         """Whether that client's terminal answers what the program asks of its terminal."""
-        writers = (other for other in self.clients if not other.read_only)
-        return next(writers, None) is client
+        # In a window of another size it is a picture that is shown, and nothing is asked.
+        asked = (
+            other
+            for other in self.clients
+            if not other.read_only and other.window in (None, self.size)
+        )
+        return next(asked, None) is client
 
     def left(self, client: Attached) -> None:
         """A client has gone."""

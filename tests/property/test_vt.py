@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyte
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from artac_daemon.keeper.vt import painting
@@ -166,6 +166,25 @@ def test_a_blank_terminal_is_painted_to_be_the_same(data: bytes, lines: int) -> 
         expected["saved False"] = found["saved False"]
     assert found == expected
     assert blank.history == (terminal.history[-lines:] if lines else [])
+
+
+begun = st.lists(st.one_of(words, odd, colours, controls, more), min_size=1, max_size=8).map(
+    lambda parts: "".join(parts).encode()
+)
+
+
+@own
+@given(data=begun, at=st.floats(0, 1))
+@example(data=b"\x1b_Gi=1\x1b\\after", at=0.6)
+@example(data="ü".encode(), at=0.5)
+def test_what_was_painted_in_the_midst_of_anything_goes_on_as_it_does(
+    data: bytes, at: float
+) -> None:
+    cut = round(at * len(data))
+    terminal = fed(data[:cut])
+    blank = fed(painting.paint(terminal, 0), data[cut:])
+    terminal.feed(data[cut:])
+    assert state(blank) == state(terminal)
 
 
 @own

@@ -50,18 +50,22 @@ class Shown:
     def _ask(self) -> None:
         self.asked += 1
 
-    def said(self, size: tuple[int, int] | None, screen: bytes) -> bytes:
+    def said(self, size: tuple[int, int] | None, screen: bytes, at: int = 0) -> bytes:
         """What it shows of a size and a screen."""
         if size is not None:
             columns, rows = size
             self.follower.feed(
                 wire.encode({"event": "size", "columns": columns, "rows": rows, "at": 0})
             )
-        self.follower.feed(wire.placed(wire.SCREEN, 0, screen))
+        self.follower.feed(wire.placed(wire.SCREEN, at, screen))
+        self.go_on()
+        return self.terminal.taken()
+
+    def go_on(self, last: bool = False) -> None:
+        """Show what was said."""
         self.display.idle = False
         while not self.display.idle:
-            self.display.show(last=False)
-        return self.terminal.taken()
+            self.display.show(last)
 
 
 @pytest.fixture
@@ -106,3 +110,34 @@ def test_a_picture_that_has_yet_to_be_painted_goes_when_it_is_suspended(output: 
     assert shown.display.dirty
     shown.display.suspended()
     assert not shown.display.dirty
+
+
+@pytest.mark.parametrize("window", [SMALL, LARGE], ids=["the same size", "painted"])
+def test_what_was_said_while_it_was_suspended_is_not_shown_raw(
+    output: int, window: tuple[int, int]
+) -> None:
+    """It belongs to a screen that is not on the terminal any more: the shell's is."""
+    shown = Shown(output, window)
+    shown.said(SMALL, b"first")
+    shown.display.suspended()
+    assert shown.asked == 1
+    shown.terminal.taken()
+    os.write(output, b"\x1b[2Jmeanwhile")
+    shown.follower.feed(wire.placed(wire.DATA, 0, b"\x1b[2Jmeanwhile"))
+    shown.go_on()
+    assert shown.terminal.taken() == b""
+    at = os.fstat(output).st_size
+    first = shown.said(None, b"as it is", at)
+    shown.go_on(last=True)  # a picture, too, that is not due yet
+    assert b"as it is" in first + shown.terminal.taken()
+    assert shown.follower.skipped == 0
+
+
+def test_a_session_that_ends_while_it_is_suspended_shows_its_last_words(output: int) -> None:
+    shown = Shown(output, SMALL)
+    shown.said(SMALL, b"first")
+    shown.display.suspended()
+    os.write(output, b"last words")
+    shown.follower.broke_off()
+    shown.go_on(last=True)
+    assert shown.terminal.taken().endswith(b"last words")

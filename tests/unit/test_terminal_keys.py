@@ -85,6 +85,18 @@ def test_a_key_that_could_begin_a_sequence_is_a_key_when_nothing_follows() -> No
     assert keys.flush() == []
 
 
+def test_a_paste_that_is_cut_off_ends_and_the_escape_key_works() -> None:
+    keys = Keys(ESCAPE)
+    keys.feed(b"\x1b[200~half of it\x1b[20")
+    assert keys.cut_off() == b"\x1b[201~"
+    assert keys.feed(b"\x1cd") == [(COMMAND, b"d")]
+    keys.feed(b"\x1b[20")  # a sequence, and the escape key without its command
+    assert keys.cut_off() == b"" and not keys.holds
+    keys.feed(b"\x1c")
+    assert keys.cut_off() == b""
+    assert keys.feed(b"d") == [(DATA, b"d")]
+
+
 def test_no_escape_key_leaves_all_keys_to_the_program() -> None:
     typed = b"\x1cd\x1b[92;5ud"
     assert fed([typed], escape=-1) == [(DATA, typed)]

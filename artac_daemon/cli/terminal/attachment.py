@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _READ = 65536
 # What the keeper has not taken of the input (bytes): beyond it the terminal is not read.
 _TYPED_AHEAD = 128 * 1024
+# How long somebody who detaches is kept for a session that is slow to read (seconds).
+_LAST_TYPED = 2.0
 # How long the rest of a sequence may take before its beginning counts as a key (seconds).
 _SEQUENCE = 0.025
 _ENDING = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP, _signal.SIGQUIT)
@@ -64,6 +66,11 @@ class Attachment:
         """How much of the output was passed over (bytes)."""
         return self._output.skipped
 
+    @property
+    def untyped(self) -> int:
+        """How much of the input was not taken (bytes)."""
+        return len(self._unsent) if self._open else 0
+
     def run(self) -> "Outcome":
         """Until it is detached, or the session has ended; the terminal is then as it was found."""
         more = b""
@@ -72,6 +79,7 @@ class Attachment:
             self._terminal.raw()
             self._measure()  # again: nobody caught SIGWINCH while all this was loaded
             self._loop()
+            self._hand_over()
         except Gone:
             self._leave("DETACHED")
         except Damaged as error:
@@ -95,6 +103,7 @@ class Attachment:
                     self._on_keys(events)
                 elif fd == self._signals:
                     self._on_signals()
+                    break  # it may have been suspended, and what was to be read is not there now
                 elif events & ~select.EPOLLOUT:
                     raise Gone
                 else:
@@ -187,6 +196,16 @@ class Attachment:
             sent = len(self._unsent)  # it has gone, and says so where it is read from
         self._unsent = self._unsent[sent:]
 
+    def _hand_over(self) -> None:
+        """Whoever detaches has typed what was not taken yet: a paste would lack its end."""
+        poll = select.poll()
+        poll.register(self._keeper, select.POLLOUT)
+        until = time.monotonic() + _LAST_TYPED
+        while self._open and self._unsent:
+            if not poll.poll(max(0.0, until - time.monotonic()) * 1000):
+                break
+            self._send()
+
     def _ask_keeper(self) -> None:
         self._send(frame(MESSAGE, b'{"op":"screen","lines":%d}' % self._display.lines))
 
@@ -268,6 +287,9 @@ class Attachment:
         if _ends(self._signals_read()):  # a terminal that goes away continues who it stopped
             self._leave("DETACHED")
             return
+        self._held_until = 0.0
+        if ends := self._known_keys().cut_off():
+            self._type(DATA, ends)
         self._measure()
         self._display.suspended()
 

@@ -110,6 +110,7 @@ class Display:
     def suspended(self) -> None:
         """The terminal was a shell's meanwhile."""
         self._no_view()
+        self._output.look_away()
         self._fresh = True
         self.ask()
 

@@ -66,6 +66,12 @@ class Follower:
         if not self._final:
             self._settle(posix.fstat(self._output).st_size)
 
+    def look_away(self) -> None:
+        """Show nothing before the next screen, and count nothing of it as passed over."""
+        if not self._final:
+            self._target = max(self._target, self._position)
+            self._blind, self._began = True, False
+
     def step(self) -> Item | None:
         """What is next: `DATA` or `SCREEN` with bytes, `MESSAGE` with JSON, or one of these.
 

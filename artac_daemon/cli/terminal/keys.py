@@ -83,6 +83,12 @@ class Keys:
             self._type(self._given_up() + held)
         return self._taken()
 
+    def cut_off(self) -> bytes:
+        """What came last is lost, and its rest: forget it. What the program needs, to do so too."""
+        was_pasting, self._pasting = self._pasting, False
+        self._held = self._asked = self._tail = b""
+        return PASTE_END if was_pasting else b""
+
     def _taken(self) -> list[Event]:
         events, self._events = self._events, []
         return events

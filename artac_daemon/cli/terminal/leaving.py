@@ -34,10 +34,22 @@ def of_message(message: bytes) -> Outcome | None:
     return None
 
 
-def tell(outcome: Outcome, session: str, name: str, skipped: int, dropped: bool = False) -> int:
-    """Say it in one line on standard error, and what was passed over in another; the exit code."""
+def tell(
+    outcome: Outcome,
+    session: str,
+    name: str,
+    skipped: int,
+    untyped: int = 0,
+    paths: list[str] | None = None,
+) -> int:
+    """Say it in one line on standard error, and what got lost in others; the exit code.
+
+    `skipped` of the output and `untyped` of the input (bytes). `paths` are the daemon's sockets.
+    """
     shown = session if name in ("", session) else f"{session} ({name})"
-    code, line = _told(outcome, session, shown, name or session)
+    code, line = _told(outcome, session, shown, name or session, paths)
+    if untyped:
+        _say(f"{size(untyped)} of what was typed were not taken: the session does not read")
     if skipped:
         _say(f"{size(skipped)} of output were passed over; artac logs {name or session} has them, "
              "unless they are older than output_max keeps")  # fmt: skip
@@ -53,7 +65,9 @@ def _say(line: str) -> None:
         pass  # with the terminal, nobody is left to be told
 
 
-def _told(outcome: Outcome, session: str, shown: str, reference: str) -> tuple[int, str]:
+def _told(
+    outcome: Outcome, session: str, shown: str, reference: str, paths: list[str] | None
+) -> tuple[int, str]:
     again = f"artac attach {reference} comes back"
     if outcome.kind == DETACHED:
         return 0, f"detached from {shown}; {again}"
@@ -63,7 +77,7 @@ def _told(outcome: Outcome, session: str, shown: str, reference: str) -> tuple[i
     if outcome.kind == ENDED:
         return _ended(outcome.message, shown)
     if outcome.kind == GONE:
-        if known := _known_end(session):
+        if known := _known_end(session, paths):
             return _ended(known, shown)
         return TurnExit.SESSION_ENDED, (
             f"the keeper of {shown} is gone; artac why {reference} says what is known"
@@ -73,14 +87,14 @@ def _told(outcome: Outcome, session: str, shown: str, reference: str) -> tuple[i
     )
 
 
-def _known_end(session: str) -> str:
+def _known_end(session: str, paths: list[str] | None) -> str:
     """The end as the daemon has it: a client that was slow has not heard the keeper's last word."""
     from ..asking import candidates
     from ..client import Client, session_path, with_query
 
     try:
         asked = with_query(session_path(session, "wait"), wait=_END_WAIT)
-        end = Client(list(candidates())).get(asked, _END_WAIT + 3)["session"]["end"]
+        end = Client(paths or list(candidates())).get(asked, _END_WAIT + 3)["session"]["end"]
     except (ArtacError, OSError):
         return ""
     told = end and (end["exit_code"] is not None or end["signal"] is not None)

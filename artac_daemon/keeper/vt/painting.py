@@ -79,7 +79,8 @@ def paint(terminal: Terminal, lines: int) -> bytes:
     if 2026 not in terminal.modes:
         parts.append("\x1b[?2026l")
     # The history stays bytes: memory that its lines had as text, a keeper would never give back.
-    return b"".join((b"\x1b[?2026h\x1b[m\x1b[J", above, "".join(parts).encode()))
+    # What goes on from here may begin with the rest of a sequence.
+    return b"".join((b"\x1b[?2026h\x1b[m\x1b[J", above, "".join(parts).encode(), terminal.begun))
 
 
 def _rows(terminal: Terminal, screen: Screen) -> list[str]:

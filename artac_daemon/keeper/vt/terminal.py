@@ -88,6 +88,15 @@ class Terminal(Emulator):
         row = self.cut(self.cut(self.current.rows[y], first), end)
         return self.drawn(row[first:end], self.current.inks[y][first:end])
 
+    @property
+    def begun(self) -> bytes:
+        """The output's last bytes, where they are only the beginning of a character or sequence."""
+        text = self._pending
+        if self._string:
+            # Of strings other than commands, and of long ones, nobody needs the text.
+            text = f"\x1b{self._string}{''.join(self._pieces)}{text}"
+        return text.encode() + self._decoder.getstate()[0]
+
     # What comes in
 
     def resize(self, columns: int, rows: int) -> None:
