@@ -110,7 +110,7 @@ def test_what_was_typed_before_the_detach_is_handed_over(start: Start) -> None:
 def test_who_detaches_is_told_what_was_not_taken(start: Start) -> None:
     terminal = start(_NOT_READ)
     terminal.shows("the first screen")
-    terminal.press("k" * 20_000 + "\x1cd")
+    terminal.press("k" * 300_000 + "\x1cd")
     assert terminal.wait() == 0
     assert "of what was typed were not taken" in terminal.text
     assert "detached from x" in terminal.text

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from .leaving import Outcome
 
 _READ = 65536
-# What the keeper has not taken of the input (bytes): beyond it the terminal is not read.
-_TYPED_AHEAD = 128 * 1024
+# What the keeper has not taken of the input (bytes): beyond it the terminal is not read, and with
+# it the escape key. Somebody who has pasted a file into a session that hangs wants to leave.
+_TYPED_AHEAD = 4 * 1024 * 1024
 # How long somebody who detaches is kept for a session that is slow to read (seconds).
 _LAST_TYPED = 2.0
 # How long the rest of a sequence may take before its beginning counts as a key (seconds).
@@ -44,7 +45,7 @@ class Attachment:
         posix.set_blocking(self._keeper, False)
         self._output = Follower(granted.output, wishes.from_start)
         self._keys: Keys | None = None  # not before there is something to type at
-        self._unsent = b""
+        self._unsent = bytearray()
         self._display = Display(
             terminal, self._output, window, not wishes.from_start, self._ask_keeper
         )
@@ -194,7 +195,7 @@ class Attachment:
             return
         except OSError:
             sent = len(self._unsent)  # it has gone, and says so where it is read from
-        self._unsent = self._unsent[sent:]
+        del self._unsent[:sent]
 
     def _hand_over(self) -> None:
         """Whoever detaches has typed what was not taken yet: a paste would lack its end."""
