@@ -106,12 +106,13 @@ async def _note(session: Session, store: Store, request: StopRequest) -> None:
         if earlier is not None and earlier.why == "kill" and request.why != "kill":
             return  # what is asked beside or after a kill makes nothing milder of it
         session.stop_request = request
-    try:
-        # On disk first: a backend that dies here finishes the stop when it is back.
-        await asyncio.to_thread(store.write_stop, session.spec.id, request)
-    except OSError as error:
-        # A full disk is a reason to stop sessions, not one to refuse it.
-        log.error("the stop could not be noted: %s", error, extra=session.about("stop"))
+        try:
+            # On disk first: a backend that dies here finishes the stop when it is back. One after
+            # the other: a kill asked for meanwhile is what the disk and the keeper hear last.
+            await asyncio.to_thread(store.write_stop, session.spec.id, request)
+        except OSError as error:
+            # A full disk is a reason to stop sessions, not one to refuse it.
+            log.error("the stop could not be noted: %s", error, extra=session.about("stop"))
     await _try(session, session.request("stop-asked", **request.to_json()))
     session.stopping()
 
