@@ -17,7 +17,7 @@ from .client import Client
 
 _PROMPT = "say one word"
 # From its first row and from its last one; the reply is in the middle.
-_MARKS = ("API Usage Billing", f"echo: {_PROMPT}", "for agents")
+_MARKS = ("API Usage Billing", f"echo: {_PROMPT}", "mode on")
 
 
 def _claude(*words: str) -> str:
