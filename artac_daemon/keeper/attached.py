@@ -10,6 +10,8 @@ from .wire import DATA, SCREEN, placed
 # What may wait to be typed (bytes): beyond it the client is not read from, and stops reading too.
 _TYPED_AHEAD = 256 * 1024
 
+_PASTE_BEGIN, _PASTE_END = b"\x1b[200~", b"\x1b[201~"
+
 
 class Attached:
     """One client. Nothing waits for it: what it does not take in time it reads from the file."""
@@ -27,6 +29,8 @@ class Attached:
             self.window = size_in(asked)
         self.awaits: int | None = None  # the offset that the screen it waits for has to be at
         self._typed = 0
+        self._pasting = False
+        self._tail = b""  # of what it typed, where a mark of a paste may have begun
         self._behind = False
         self._resized: tuple[int, int, int] | None = None  # offset and size, not told of yet
 
@@ -39,6 +43,8 @@ class Attached:
         """What it types goes in whole and in order, as fast as the program reads."""
         if self.read_only:
             return
+        if self._pasting or self._tail or b"\x1b" in data:
+            self._follow_paste(data)
         if not self._typed:
             data = data[self._into.at_once(data) :]
             if not data:
@@ -52,10 +58,28 @@ class Attached:
             # As a terminal does whose program has not read for long.
             self._has_typed(len(data))
 
+    def _follow_paste(self, data: bytes) -> None:
+        seen = self._tail + data
+        begun, ended = seen.rfind(_PASTE_BEGIN), seen.rfind(_PASTE_END)
+        if begun != ended:
+            self._pasting = begun > ended
+        tail = seen[1 - len(_PASTE_END) :]
+        self._tail = tail[tail.rfind(b"\x1b") :] if b"\x1b" in tail else b""
+
+    def ends_paste(self) -> None:
+        """It has gone; without its end, all that others type would be more of its paste."""
+        if self._pasting:
+            self.types(_PASTE_END)
+
     def _has_typed(self, length: int) -> None:
         self._typed -= length
         if self._typed <= _TYPED_AHEAD:
             self.link.resume()
+
+    @property
+    def is_up_to_date(self) -> bool:
+        """Whether the output is sent to it as it comes."""
+        return self.awaits is None and not self._behind
 
     @property
     def waits_from(self) -> int | None:
@@ -99,6 +123,7 @@ class Attached:
 
     def detach(self, why: str, by: str) -> None:
         """Send it away."""
+        self.ends_paste()
         self.link.send({"event": "detached", "why": why, "by": by})
         self.link.finish()
 

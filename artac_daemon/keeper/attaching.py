@@ -77,6 +77,7 @@ class Attaching:
         """A connection is closed."""
         client = self._clients.pop(link, None)
         if client is not None and self._terminal is not None:
+            client.ends_paste()
             self._terminal.left(client)
 
     def finish(self) -> None:
@@ -109,7 +110,7 @@ class Attaching:
             client.types,
             lambda data: self._reported(client, data),
             lambda: self._drained(client),
-            lambda: self._gone(client),
+            to_its_end=True,
         )
         self._clients[link] = client
         link.send({"reply": message["id"]})
@@ -119,10 +120,6 @@ class Attaching:
         # Several terminals give several answers, and the program asked one.
         if self._terminal is not None and self._terminal.leads(client):
             client.types(data)
-
-    def _gone(self, client: Attached) -> None:
-        if self._terminal is not None:
-            self._terminal.left(client)
 
     def _drained(self, client: Attached) -> None:
         if self._terminal is not None:

@@ -50,7 +50,7 @@ class Link:
         self._on_data: Callable[[bytes], None] = _ignore
         self._on_report: Callable[[bytes], None] = _ignore
         self._on_drained: Callable[[], None] = _nothing
-        self._on_left: Callable[[], None] | None = None
+        self._to_its_end = False
         self._frames = Frames()
         self._out = bytearray()
         self._fd = peer.fileno()
@@ -97,18 +97,17 @@ class Link:
         on_data: Callable[[bytes], None],
         on_report: Callable[[bytes], None] | None = None,
         on_drained: Callable[[], None] | None = None,
-        on_left: Callable[[], None] | None = None,
+        to_its_end: bool = False,
     ) -> None:
         """From now on it is a terminal, and may hold no more of our memory than one needs.
 
-        With `on_left`, one that goes while it is paused is still read to its end: `on_left` is
-        called then, and `on_close` once that end is reached.
+        `to_its_end`: what it had sent is read, too, when it goes while it is paused.
         """
         self.terminal = True
         self._on_data = on_data
         self._on_report = on_report or _ignore
         self._on_drained = on_drained or _nothing
-        self._on_left = on_left
+        self._to_its_end = to_its_end
         self._frames.longest = _MAX_TYPED
 
     def takes_whole_lines(self) -> None:
@@ -171,21 +170,22 @@ class Link:
         if self._reads and events & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR):
             self._read()
         elif events & (select.EPOLLHUP | select.EPOLLERR):
-            if self._on_left is None or self._finishing:
-                self.close()
-            else:
-                self._out.clear()
-                self._loop.forget(self._fd)  # or its hangup is told again and again, until `resume`
-                self._on_left()
+            if self._to_its_end and not self._finishing:
+                # Now: who comes next would otherwise be heard before it.
+                while self._fd >= 0 and self._read():
+                    continue
+            self.close()
 
-    def _read(self) -> None:
+    def _read(self) -> bool:
+        """Whether there was something, be it the end."""
         try:
             data = self._socket.recv(_READ)
         except BlockingIOError:
-            return
+            return False
         except OSError:
             data = b""
         self._take(data)
+        return True
 
     def _take(self, data: bytes) -> None:
         try:

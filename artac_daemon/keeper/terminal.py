@@ -201,13 +201,10 @@ class SessionTerminal:
 
     def leads(self, client: Attached) -> bool:
         """Whether that client's terminal answers what the program asks of its terminal."""
-        # In a window of another size it is a picture that is shown, and nothing is asked.
-        asked = (
-            other
-            for other in self.clients
-            if not other.read_only and other.window in (None, self.size)
-        )
-        return next(asked, None) is client
+        writers = [other for other in self.clients if not other.read_only]
+        # A window of another size shows a picture, and nothing is asked there; nor who is behind.
+        asked = (o for o in writers if o.window in (None, self.size) and o.is_up_to_date)
+        return next(asked, writers[0] if writers else None) is client
 
     def left(self, client: Attached) -> None:
         """A client has gone."""

@@ -48,6 +48,11 @@ class PtyTerminal:
     def press(self, keys: str) -> None:
         os.write(self._master, keys.encode())
 
+    def has_read_all(self) -> bool:
+        """Whether the program has read all that was pressed."""
+        waiting = fcntl.ioctl(self.slave, termios.FIONREAD, b"\0" * 4)
+        return not struct.unpack("i", waiting)[0]
+
     def resize(self, columns: int, rows: int) -> None:
         self.screen.resize(rows, columns)
         self._set_size(columns, rows)  # the kernel sends SIGWINCH

@@ -58,12 +58,6 @@ class Session:
         self.closed = True
         self.attaching.left(link)
 
-    @property
-    def left(self) -> bool:
-        """Whether nobody is attached any more."""
-        terminal = self.attaching._terminal
-        return terminal is not None and not terminal.clients
-
     def run_until(self, condition: Callable[[], bool]) -> None:
         """Let the keeper go on until then; a minute at most."""
 
@@ -117,16 +111,45 @@ def test_a_paste_is_read_to_its_end_though_its_client_has_gone(session: Session)
 
     session.run_until(sent)
     client.close()
-    session.run_until(lambda: session.left)
-    assert not session.closed  # what it has typed is more than the keeper has taken
+    session.run_until(lambda: session.closed)
+    later = session.attach()
+    later.send(wire.frame(wire.DATA, b"later"))
     got = bytearray()
 
     def read() -> bool:
         got.extend(session.typed())
-        return session.closed and len(got) >= len(paste)
+        return got.endswith(b"later")
 
     session.run_until(read)
-    assert bytes(got) == paste
+    assert bytes(got) == paste + b"later"
+
+
+@pytest.mark.parametrize("stolen", [False, True], ids=["gone", "stolen"])
+def test_a_paste_that_is_cut_off_ends_when_its_client_leaves(
+    session: Session, stolen: bool
+) -> None:
+    client = session.attach()
+    for typed in (b"\x1b[200~whole\x1b[201~", b"\x1b[20", b"0~half of it"):
+        client.send(wire.frame(wire.DATA, typed))
+    got = bytearray()
+
+    def read() -> bool:
+        got.extend(session.typed())
+        return b"half of it" in got
+
+    session.run_until(read)
+    if not stolen:
+        client.close()
+        session.run_until(lambda: session.closed)
+    later = session.attach(steal=stolen)
+    later.send(wire.frame(wire.DATA, b"later"))
+
+    def read_later() -> bool:
+        got.extend(session.typed())
+        return got.endswith(b"later")
+
+    session.run_until(read_later)
+    assert bytes(got) == b"\x1b[200~whole\x1b[201~\x1b[200~half of it\x1b[201~later"
 
 
 def test_who_steals_gets_in_where_nobody_else_does(session: Session) -> None:
@@ -152,6 +175,21 @@ def test_a_terminal_that_is_asked_answers(session: Session, first: dict[str, obj
         client.send(wire.frame(wire.REPORT, ANSWER))
     asked.send(wire.frame(wire.DATA, b"."))
     later.send(wire.frame(wire.DATA, b"."))
+    got = bytearray()
+
+    def read() -> bool:
+        got.extend(session.typed())
+        return got.count(b".") == 2
+
+    session.run_until(read)
+    assert got.count(ANSWER) == 1
+
+
+def test_where_nobody_is_asked_one_of_them_tells(session: Session) -> None:
+    """Of another colour of its window, for one, which a terminal tells by itself."""
+    wide, high = session.attach(columns=100, rows=20), session.attach(columns=80, rows=40)
+    for client in (wide, high):
+        client.send(wire.frame(wire.REPORT, ANSWER) + wire.frame(wire.DATA, b"."))
     got = bytearray()
 
     def read() -> bool:

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +51,17 @@ def stopped_with_a_key():
 attached._prepare = stopped_with_a_key
 """
 
+_SUSPENDED_IN_A_PASTE = """
+def read():
+    frames, got = wire.Frames(), b""
+    while data := keeper.recv(65536):
+        got += b"".join(body for kind, body in frames.feed(data) if kind == wire.DATA)
+        if b'"screen"' in data:
+            open(os.environ["TAKEN"], "wb").write(got)
+            keeper.sendall(wire.placed(wire.SCREEN, 0, b" the next screen"))
+threading.Thread(target=read, daemon=True).start()
+"""
+
 _NOT_READ = """
 keeper.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
 mine.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
@@ -67,7 +79,7 @@ def read():
     frames, got = wire.Frames(), b""
     while b"the end" not in got:
         got += b"".join(body for kind, body in frames.feed(keeper.recv(65536)) if kind == wire.DATA)
-    os.write(1, b"whole" if len(got) == 20_007 else b"%d" % len(got))
+    open(os.environ["TAKEN"], "w").write(str(len(got)))
 threading.Thread(target=read).start()
 """
 
@@ -98,13 +110,32 @@ def test_a_key_that_comes_with_the_signal_to_stop_does_not_hang_what_follows(sta
     terminal.shows("the next screen")
 
 
-def test_what_was_typed_before_the_detach_is_handed_over(start: Start) -> None:
+@pytest.fixture
+def taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a keeper that reads late tells how much it got."""
+    monkeypatch.setenv("TAKEN", str(tmp_path / "taken"))
+    return tmp_path / "taken"
+
+
+def test_what_was_typed_before_the_detach_is_handed_over(start: Start, taken: Path) -> None:
     terminal = start(_READ_LATE)
     terminal.shows("the first screen")
     terminal.press("k" * 20_000 + "the end\x1cd")
-    terminal.shows("whole")
     assert terminal.wait() == 0
+    assert taken.read_text() == "20007"
     assert "were not taken" not in terminal.text
+
+
+def test_what_was_typed_before_the_window_was_closed_is_handed_over(
+    start: Start, taken: Path
+) -> None:
+    terminal = start(_READ_LATE)
+    terminal.shows("the first screen")
+    terminal.press("k" * 20_000 + "the end")
+    terminal.until(terminal.has_read_all, "all that was typed")
+    terminal.hang_up()
+    terminal.process.wait(60)
+    assert taken.read_text() == "20007"
 
 
 def test_who_detaches_is_told_what_was_not_taken(start: Start) -> None:
@@ -114,3 +145,16 @@ def test_who_detaches_is_told_what_was_not_taken(start: Start) -> None:
     assert terminal.wait() == 0
     assert "of what was typed were not taken" in terminal.text
     assert "detached from x" in terminal.text
+
+
+def test_a_paste_that_comes_with_the_keys_to_suspend_is_whole_before_it_is_ended(
+    start: Start, taken: Path
+) -> None:
+    terminal = start(_SUSPENDED_IN_A_PASTE)
+    terminal.shows("the first screen")
+    terminal.press("\x1cz\x1b[200~half of it")
+    pid = terminal.process.pid
+    assert os.WIFSTOPPED(os.waitpid(pid, os.WUNTRACED)[1])
+    os.kill(pid, signal.SIGCONT)
+    terminal.shows("the next screen")
+    assert taken.read_bytes() == b"\x1b[200~half of it\x1b[201~"

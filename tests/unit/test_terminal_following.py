@@ -173,3 +173,15 @@ def test_an_attach_imports_nothing_that_costs_time_before_its_screen() -> None:
         "signal", "asyncio", "dataclasses", "contextlib", "functools", "subprocess", "__future__",
     }  # fmt: skip
     assert not loaded & costly
+
+
+def test_who_looks_away_while_it_is_behind_is_told_what_it_missed(output: int) -> None:
+    os.write(output, b"x" * 300_000)
+    follower = Follower(output, from_start=True)
+    follower.feed(size(80, 24, 0) + wire.placed(DATA, 300_000, b""))
+    assert follower.step() == (SIZE, b"")
+    shown = follower.step()
+    assert shown is not None and shown[0] == DATA
+    follower.look_away()
+    assert said(follower, wire.placed(SCREEN, 300_000, b"screen")) == [(SCREEN, b"screen")]
+    assert follower.skipped == 300_000 - len(shown[1])

@@ -79,10 +79,11 @@ class Attachment:
             self._catch_signals()
             self._terminal.raw()
             self._measure()  # again: nobody caught SIGWINCH while all this was loaded
-            self._loop()
+            try:
+                self._loop()
+            except Gone:
+                self._leave("DETACHED")
             self._hand_over()
-        except Gone:
-            self._leave("DETACHED")
         except Damaged as error:
             self._leave("DAMAGED", str(error))
         finally:
@@ -255,6 +256,7 @@ class Attachment:
     def _act(self, events: list[tuple[int, bytes]]) -> None:
         from .keys import COMMAND
 
+        suspend = False
         for kind, data in events:
             if kind != COMMAND:
                 self._type(kind, data)
@@ -264,9 +266,11 @@ class Attachment:
             elif data == b"r":
                 self._display.redraw()
             elif data == b"z":
-                self._suspend()
+                suspend = True  # after what was read with it
             else:
                 self._help()
+        if suspend:
+            self._suspend()
 
     def _help(self) -> None:
         from .keys import key_name

@@ -67,10 +67,11 @@ class Follower:
             self._settle(posix.fstat(self._output).st_size)
 
     def look_away(self) -> None:
-        """Show nothing before the next screen, and count nothing of it as passed over."""
+        """Show nothing before the next screen; what is said meanwhile is not passed over."""
         if not self._final:
+            self._began = self._began and self._position < self._target  # was behind already
             self._target = max(self._target, self._position)
-            self._blind, self._began = True, False
+            self._blind = True
 
     def step(self) -> Item | None:
         """What is next: `DATA` or `SCREEN` with bytes, `MESSAGE` with JSON, or one of these.
