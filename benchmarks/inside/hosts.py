@@ -74,6 +74,9 @@ class Tmux:
         name = f"bench{self._started}"
         size = ["-x", str(columns), "-y", str(rows)]
         self._call("new-session", "-d", "-s", name, *size, " ".join(command(program)))
+        # From then on it is of that size. Else a client whose terminal has just gone is taken for
+        # one of 80x24, and what was below is not drawn again.
+        self._call("resize-window", "-t", name, *size)
         return name
 
     def attach(self, name: str) -> list[str]:
