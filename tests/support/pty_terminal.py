@@ -19,6 +19,13 @@ import pyte
 _PATIENCE = 60.0
 
 
+def _as_a_shell_starts_it() -> None:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    # Both are ignored where the tests run in the background of a script.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+
+
 class PtyTerminal:
     """`saved` are the terminal's attributes before the program was started on it."""
 
@@ -39,7 +46,7 @@ class PtyTerminal:
             stderr=self.slave,
             env={"TERM": "xterm-256color", **environment},
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=_as_a_shell_starts_it,
         )
 
     def attributes(self) -> list[Any]:
