@@ -21,6 +21,8 @@ _ESCAPE = 0x1C
 def main() -> int:
     """Run the command; the exit code for the shell."""
     words = sys.argv[1:]
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        _fill_standard_files()
     if words[:1] == ["attach"]:
         gc.disable()  # there is nothing to be found while modules are loaded
         from .asking import quick
@@ -36,6 +38,15 @@ def main() -> int:
     return run()
 
 
+def _fill_standard_files() -> None:
+    """Open those that we were started without: what is opened next would get their numbers."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            # The lowest number that is free, which is this one.
+            posix.set_inheritable(posix.open("/dev/null", posix.O_RDWR), True)
+            setattr(sys, name, open(number, "w" if number else "r"))  # noqa: SIM115 - for good
+
+
 def attach(wishes: "Wishes", paths: list[str] | None = None) -> int:
     """Attach this terminal; `paths` are the daemon's sockets to try. The exit code.
 
@@ -49,7 +60,7 @@ def attach(wishes: "Wishes", paths: list[str] | None = None) -> int:
         _refuse_dumb(wishes.session)
     # What it shows would be its own output, which it would show again, and so on.
     own = [posix.environ.get(name, b"").decode() for name in (b"ARTAC_SESSION", b"ARTAC_NAME")]
-    if wishes.session in own:
+    if wishes.session and wishes.session in own:
         _refuse_itself(wishes.session)
     columns, rows = posix.get_terminal_size(1)
     window = (columns, rows) if columns and rows else None

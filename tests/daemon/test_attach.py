@@ -500,10 +500,28 @@ def test_without_a_terminal_it_says_what_to_use(backend: Backend) -> None:
         assert "artac logs -f api" in done.stderr and "artac screen api" in done.stderr
 
 
+@pytest.mark.parametrize("closed", [1, 2])
+@pytest.mark.parametrize("words", [["attach", "nobody"], ["screen", "nobody"]], ids=" ".join)
+def test_with_a_closed_descriptor_a_refusal_goes_nowhere_else(
+    backend: Backend, words: list[str], closed: int
+) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}>&-', "sh", *LAUNCHED, *words],
+        env=backend.environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == (2 if words[0] == "attach" else 4)
+    assert done.stdout == "" and done.stderr.count("\n") == 2 - closed
+
+
 def test_what_cannot_be_attached_to_is_refused_in_a_line(backend: Backend, attach: Attach) -> None:
     backend.run("hello", name="headless")
     for words, code, said in (
         (("nobody",), 4, "nobody"),
+        (("",), 2, "no session's id or name"),
         (("headless",), 2, "headless"),
         (("--lines", "x", "headless"), 2, "whole number"),
         (("--escape", "q", "headless"), 2, "no escape key"),
