@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import random
+import signal
 import string
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,9 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.machine.ways import answer_first_questions
+from tests.support.backend import until
 from tests.support.installed import lay
 from tests.support.machine_terminal import MachineTerminal
-from tests.support.way import Way
+from tests.support.way import Way, prompts
 
 Open = Callable[..., MachineTerminal]
 
@@ -244,3 +247,79 @@ def test_a_window_that_is_closed_leaves_the_session(persistent: Way, terminal: O
     type_in(again, ", and the rest")
     again.press("\r")
     again.shows("echo: half a line, and the rest")
+
+
+def test_a_pasted_megabyte_reaches_the_model_whole(persistent: Way, terminal: Open) -> None:
+    person = begin(terminal)
+    pasted = "\n".join(f"line {number} ÄÖÜ 漢字 🙂" for number in range(40_000))
+    assert len(pasted.encode()) > 1024 * 1024
+    person.press(f"\x1b[200~{pasted}\x1b[201~")
+    person.until(lambda: "[Pasted text" in (box(person) or ""), "the paste in the input box")
+    person.press("\r")
+    person.until(lambda: box(person) == "", "an empty input box")
+    person.shows("line 39999")
+
+    def arrived() -> list[int]:
+        return [times for prompt, times in prompts(persistent.machine).items() if pasted in prompt]
+
+    until(arrived, "the whole paste at the model")  # it is on the screen before that
+    assert arrived() == [1]
+    assert person.detach() == 0
+    person.assert_restored()
+
+
+def test_a_storm_of_sizes_leaves_the_screen_right(persistent: Way, terminal: Open) -> None:
+    person = begin(terminal)
+    ask(person, "before the storm")
+    other = terminal("attach", "api", columns=100, rows=25)
+    other.shows("echo: before the storm")
+    sizes = random.Random(1)
+    for step in range(80):
+        for window in (person, other)[: 2 - step % 2]:
+            window.resize(sizes.randint(1, 120), sizes.randint(1, 40))
+            window.read(0)
+    person.resize(90, 30)
+    other.resize(100, 28)
+    type_in(person, "calm")
+    holds(other, "calm")
+    for each in (person, other):
+        shows_the_screen(persistent, each)
+    assert other.detach() == 0
+    other.assert_restored()
+    person.until(lambda: "─" * 90 in person.lines, "a rule over the whole window")
+    shows_the_screen(persistent, person)
+    assert person.detach() == 0
+    person.assert_restored()
+
+
+def test_clients_that_are_stopped_or_killed_hold_nobody_up(persistent: Way, terminal: Open) -> None:
+    person = begin(terminal)
+    other = terminal("attach", "api", columns=70, rows=20)
+    other.until(lambda: box(other) == "", "Claude's prompt")
+    other.signal(signal.SIGSTOP)
+    for number in range(5):
+        ask(person, f"number {number}")
+    persistent.wait("api", "idle")
+    other.signal(signal.SIGCONT)
+    other.shows("echo: number 4")
+    shows_the_screen(persistent, other)
+    type_in(other, "of a client that is killed")
+    other.signal(signal.SIGKILL)
+    person.until(lambda: "─" * 90 in person.lines, "a rule over the whole window")
+    holds(person, "of a client that is killed")
+    person.press("\r")
+    person.shows("echo: of a client that is killed")
+    shows_the_screen(persistent, person)
+
+
+def test_a_keeper_that_is_killed_leaves_the_terminal_as_it_was(
+    persistent: Way, terminal: Open
+) -> None:
+    person = begin(terminal)
+    ask(person, "a last word")
+    persistent.machine.ns("kill", "-KILL", str(persistent.status("api")["keeper"]["pid"]))
+    assert person.wait() == 12
+    person.assert_restored()
+    assert "artac why api says what is known]" in person.text
+    persistent.wait("api", "ended")
+    assert persistent.status("api")["end"]["reason"] == "lost"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +14,10 @@ from tests.support.pty_terminal import PtyTerminal
 from tests.support.xterm import Xterm
 
 ESCAPE = "\x1c"
+
+_MODES = re.compile(rb"\x1b\[\?([\d;]+)([hl])")
+# Lines go on in the next one, and the cursor is seen: what a shell has.
+_OWN_MODES = {b"7", b"25"}
 
 
 class MachineTerminal(PtyTerminal):
@@ -67,13 +73,28 @@ class MachineTerminal(PtyTerminal):
         """As the shell that started it needs it."""
         assert self.attributes() == self.saved
         assert not self.xterm.alternate and not self.xterm.shown.cursor.hidden
+        assert self._modes() <= _OWN_MODES
         assert b"Traceback" not in self.raw
+
+    def signal(self, number: int) -> None:
+        """Send the command a signal; nsenter follows it in ending, stopping and going on."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        for pid in children.read_text().split():
+            os.kill(int(pid), number)
+        if number == signal.SIGCONT:
+            self.process.send_signal(number)
 
     def close(self) -> None:
         if self.process.poll() is None:
-            # The command, which nsenter then reaps and follows.
-            children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-            for pid in children.read_text().split():
-                os.kill(int(pid), 9)
+            self.signal(signal.SIGKILL)
+            self.process.send_signal(signal.SIGCONT)  # stopped, where the command was
             self.process.wait()
         super().close()
+
+    def _modes(self) -> set[bytes]:
+        """The private modes that are on, by all that was written to it."""
+        modes = set()
+        for names, letter in _MODES.findall(self.raw):
+            for name in names.split(b";"):
+                (modes.add if letter == b"h" else modes.discard)(name)
+        return modes
