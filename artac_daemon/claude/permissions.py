@@ -51,9 +51,9 @@ def outcome(response: Mapping[str, Any]) -> Outcome | None:
     return {"allow": Outcome.ALLOWED, "deny": Outcome.DENIED}.get(str(behavior))
 
 
-def allow(asked: PermissionRequest, always: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The answer that lets the tool run, as it was asked for, and takes over those suggestions."""
-    answer: dict[str, Any] = {"behavior": "allow", "updatedInput": dict(asked.input)}
+def allow(given: Mapping[str, Any], always: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The answer that lets the tool run with that input, and takes over those suggestions."""
+    answer: dict[str, Any] = {"behavior": "allow", "updatedInput": dict(given)}
     if updates := [update for item in always for update in _in_session_too(item)]:
         answer["updatedPermissions"] = updates
     return answer

@@ -44,6 +44,7 @@ VERBS = {
     "permissions": ("permissions", "what sessions ask permission for, and wait"),
     "allow": ("permissions", "let a session do what it asks for"),
     "deny": ("permissions", "refuse a session what it asks for"),
+    "answer": ("permissions", "answer what Claude asks you"),
     "stop": ("ending", "end sessions in order"),
     "kill": ("ending", "end sessions at once"),
     "limit": ("limiting", "what a session may use: memory, tasks, CPU, time"),
@@ -78,6 +79,7 @@ answer
   permissions {permissions}
   allow       {allow}
   deny        {deny}
+  answer      {answer}
 look
   ls          {ls}
   declared    {declared}

@@ -1,4 +1,4 @@
-"""permissions, allow, deny: what sessions ask for, and the answers."""
+"""permissions, allow, deny, answer: what sessions ask for, and the answers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import argparse
 import time
 from typing import Any
 
-from ..client.permissions import answer, find
+from ..claude import questions
+from ..claude.questions import Question
+from ..client import permissions as asking
 from ..model.tool_input import in_one_line
 from . import rendering
 from .client import PATIENCE, Client, with_query
@@ -48,7 +50,12 @@ def allow(options: argparse.Namespace) -> int:
     body: dict[str, Any] = {"answer": "allow"}
     if options.always is not None:
         body["always"] = _numbers(options.always)
-    return _answer(options, body)
+    client = Client.of(options)
+    asked = _find(client, options)
+    if asked["outcome"] is None and _questions(asked):
+        name = asked["request"]
+        raise usage("allow", f"{name} is a question: write artac answer {name} and the answer")
+    return _settle(client, options, asked, body)
 
 
 def deny_options(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +68,35 @@ def deny_options(parser: argparse.ArgumentParser) -> None:
 
 def deny(options: argparse.Namespace) -> int:
     body = {"answer": "deny", "reason": options.reason, "interrupt": options.interrupt}
-    return _answer(options, body)
+    client = Client.of(options)
+    return _settle(client, options, _find(client, options), body)
+
+
+def answer_options(parser: argparse.ArgumentParser) -> None:
+    _add_request(parser)
+    parser.add_argument(
+        "answers",
+        nargs="+",
+        metavar="ANSWER",
+        help="one for each question, in their order: the number of an option, several such as 1,3 "
+        "where they are asked for, or words of your own",
+    )
+
+
+def answer(options: argparse.Namespace) -> int:
+    client = Client.of(options)
+    asked = _find(client, options)
+    there = _questions(asked)
+    if not there:
+        raise usage("answer", f"{asked['request']} is no question: artac allow or deny answers it")
+    if len(options.answers) != len(there):
+        numbers = f"{len(there)} questions, and you have given {len(options.answers)} answers"
+        raise usage("answer", f"{asked['request']} asks {numbers}")
+    try:
+        words = [q.answer(word) for q, word in zip(there, options.answers, strict=True)]
+    except ValueError as error:
+        raise usage("answer", str(error)) from None
+    return _settle(client, options, asked, {"answer": "allow", "answers": words})
 
 
 def _add_request(parser: argparse.ArgumentParser) -> None:
@@ -80,12 +115,20 @@ def _numbers(given: str) -> str | list[int]:
     return [int(word) for word in words]
 
 
-def _answer(options: argparse.Namespace, body: dict[str, Any]) -> int:
-    client = Client.of(options)
-    asked = find(client.get("/v1/permissions?all=1")["permissions"], options.request)
-    settled = client.carry_out(answer(asked["session"], asked["request_id"], body, PATIENCE))
+def _find(client: Client, options: argparse.Namespace) -> dict[str, Any]:
+    return asking.find(client.get("/v1/permissions?all=1")["permissions"], options.request)
+
+
+def _settle(
+    client: Client, options: argparse.Namespace, asked: dict[str, Any], body: dict[str, Any]
+) -> int:
+    procedure = asking.answer(asked["session"], asked["request_id"], body, PATIENCE)
+    settled = client.carry_out(procedure)
     if options.json:
         print(rendering.json_text(settled))
+    elif words := body.get("answers"):
+        for question, word in zip(_questions(asked), words, strict=True):
+            print(harmless(f"answered {settled['request']}: {question.text} {word}"))
     else:
         print(harmless(f"{settled['outcome']} {settled['request']}: {_what(settled)}"))
     return 0
@@ -97,8 +140,10 @@ def _lines(asked: dict[str, Any], now: float) -> list[str]:
     settled += f" by {asked['by']}" if asked["by"] else ""
     lines = [
         f"{asked['request']}  {asked['session']} ({asked['name']})  {age}{settled}",
-        f"  {_what(asked)}",
     ]
+    there = _questions(asked)
+    lines += [f"  {line}" for question in there for line in _question(question)]
+    lines += [] if there else [f"  {_what(asked)}"]
     if asked["outcome"] is None:
         suggestions = enumerate(asked["suggestions"], 1)
         lines += [f"  --always {number}: {suggested(item)}" for number, item in suggestions]
@@ -107,6 +152,19 @@ def _lines(asked: dict[str, Any], now: float) -> list[str]:
 
 def _what(asked: dict[str, Any]) -> str:
     return f"{asked['tool']}: {in_one_line(asked['input'], _LONGEST)}"
+
+
+def _questions(asked: dict[str, Any]) -> tuple[Question, ...]:
+    return questions.of(asked["tool"], asked["input"])
+
+
+def _question(question: Question) -> list[str]:
+    several = " (several: 1,2)" if question.several else ""
+    lines = [f"asks: {question.text}{several}"]
+    for number, option in enumerate(question.options, 1):
+        about = f" ({option.description})" if option.description else ""
+        lines.append(f"  {number}: {option.label}{about}")
+    return lines
 
 
 def suggested(item: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ..claude import stream
+from ..claude import questions, stream
 from .escapes import harmless, harmless_text
 from .rendering import painted
 
@@ -126,6 +126,8 @@ class Transcript:
         request = event.get("request")
         if not isinstance(request, dict) or request.get("subtype") != "can_use_tool":
             return []
+        if asked := questions.of(request.get("tool_name"), request.get("input")):
+            return self._marked("?", [f"asks: {_short(harmless(q.text))}" for q in asked], "yellow")
         tool = _tool(request.get("tool_name"), request.get("input"))
         return self._marked("?", [f"asks for permission: {tool}"], "yellow")
 

@@ -174,6 +174,10 @@ class AsyncClient:
         body = {"answer": "deny", "reason": reason, "interrupt": interrupt}
         return await self._do(operations.answer(request, body, self.patience))
 
+    async def answer(self, request: Permission | str, answers: Sequence[str]) -> Permission:
+        body = {"answer": "allow", "answers": list(answers)}
+        return await self._do(operations.answer(request, body, self.patience))
+
     async def screen(self, reference: str) -> Screen:
         return await self._do(operations.screen(reference, self.patience))
 

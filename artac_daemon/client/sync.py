@@ -212,6 +212,11 @@ class Client:
         body = {"answer": "deny", "reason": reason, "interrupt": interrupt}
         return self._do(operations.answer(request, body, self.patience))
 
+    def answer(self, request: Permission | str, answers: Sequence[str]) -> Permission:
+        """Answer the questions that Claude asks by a tool, in their order: labels, or any words."""
+        body = {"answer": "allow", "answers": list(answers)}
+        return self._do(operations.answer(request, body, self.patience))
+
     def screen(self, reference: str) -> Screen:
         """What a terminal session shows now."""
         return self._do(operations.screen(reference, self.patience))

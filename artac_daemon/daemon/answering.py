@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ..claude import permissions as claude
-from ..claude import stream
+from ..claude import questions, stream
 from ..model.errors import ArtacError, ErrorKind
 from ..model.permission import ALL_SUGGESTIONS, BYPASS, Outcome, Reply
 from ..model.session import Kind, State
@@ -74,7 +74,7 @@ async def answer(session: Session, reference: str, reply: Reply, by: str) -> Ent
     request_id = entry.asked.request_id
     if reply.allow:
         chosen = _chosen(session, entry, reply.always)
-        outcome, content = Outcome.ALLOWED, claude.allow(entry.asked, chosen)
+        outcome, content = Outcome.ALLOWED, claude.allow(_input(entry, reply.answers), chosen)
     else:
         outcome, content = Outcome.DENIED, claude.deny(reply.reason, reply.interrupt)
     if request_id in table.answering:
@@ -124,6 +124,20 @@ def _answered(entry: Entry) -> ArtacError:
     what = f"was {entry.outcome}" if entry.outcome else "was answered"
     by = f" by {entry.by}" if entry.by else ""
     return ArtacError(ErrorKind.CONFLICT, f"request {entry.id} {what}{by} already")
+
+
+def _input(entry: Entry, answers: Sequence[str]) -> Mapping[str, Any]:
+    """What the tool is to run with: without answers what Claude has asked for."""
+    if not answers:
+        return entry.asked.input
+    asked = questions.of(entry.asked.tool, entry.asked.input)
+    if len(answers) != len(asked):
+        raise ArtacError(
+            ErrorKind.USAGE,
+            f"answers: request {entry.id} asks {len(asked)} questions, "
+            f"and {len(answers)} are answered",
+        )
+    return questions.answered(entry.asked.input, asked, answers)
 
 
 def _chosen(session: Session, entry: Entry, always: Sequence[int]) -> list[dict[str, Any]]:

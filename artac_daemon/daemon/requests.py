@@ -152,6 +152,7 @@ def permission(raw: object) -> Reply:
     reply = Reply(
         allow=word == "allow",
         always=always,
+        answers=body.take("answers", (), fields.texts),
         reason=body.take("reason", "", fields.text),
         interrupt=body.take("interrupt", False, fields.boolean),
     )
@@ -162,6 +163,10 @@ def permission(raw: object) -> Reply:
         raise bad("reason and interrupt are for deny")
     if not reply.allow and always != ():
         raise bad("always is for allow")
+    if not reply.allow and reply.answers:
+        raise bad("answers are for allow")
+    if not all(text.strip() for text in reply.answers):
+        raise bad("answers must not be empty")
     return reply
 
 

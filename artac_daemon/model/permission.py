@@ -49,10 +49,15 @@ ALL_SUGGESTIONS = (0,)
 
 @dataclass(frozen=True)
 class Reply:
-    """What a person answers. `always` are the numbers of suggestions to take over, from 1 on."""
+    """What a person answers.
+
+    `always` are the numbers of suggestions to take over, from 1 on. `answers` are those to the
+    questions of a tool that asks some, in their order.
+    """
 
     allow: bool
     always: tuple[int, ...] = ()
+    answers: tuple[str, ...] = ()
     reason: str = ""
     interrupt: bool = False
 

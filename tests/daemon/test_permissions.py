@@ -96,6 +96,80 @@ def test_what_is_denied_is_not_done_and_claude_hears_why(claude: Backend) -> Non
     assert claude.turn(asked["session"], asked["prompt"])["text"] == "tool said: not today"
 
 
+COLOUR = {
+    "question": "Which colour?",
+    "options": [{"label": "red", "description": "as a rose"}, {"label": "blue"}],
+}
+SIZES = {
+    "question": "Which sizes?",
+    "multiSelect": True,
+    "options": [{"label": "S"}, {"label": "2", "description": "two"}],
+}
+
+
+def question(backend: Backend, *asked: object) -> Asked:
+    return ask(backend, f"AskUserQuestion {json.dumps({'questions': asked})}", name="api")
+
+
+def test_a_question_is_shown_and_answered_by_numbers_or_words(claude: Backend) -> None:
+    asked = question(claude, COLOUR, SIZES)
+    shown = claude.artac("permissions").stdout.splitlines()[1:]
+    assert [line for line in shown if "--always" not in line] == [
+        "  asks: Which colour?",
+        "    1: red (as a rose)",
+        "    2: blue",
+        "  asks: Which sizes? (several: 1,2)",
+        "    1: S",
+        "    2: 2 (two)",
+    ]
+    for words, said in (
+        (["allow", asked["request"]], "is a question"),
+        (["answer", asked["request"], "1"], "asks 2 questions, and you have given 1"),
+        (["answer", asked["request"], "3", "1"], "no option 3, only 1 to 2"),
+        (["answer", asked["request"], "1", "1,9"], "no option 9"),
+    ):
+        done = claude.artac(*words, check=False)
+        assert done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1
+    assert repeated(claude, asked) == []
+    done = claude.artac("answer", asked["request"], "2", "1,2")
+    assert done.stdout.splitlines() == [
+        f"answered {asked['request']}: Which colour? blue",
+        f"answered {asked['request']}: Which sizes? S, 2",
+    ]
+    told = 'answered: "Which colour?"="blue", "Which sizes?"="S, 2"'
+    assert claude.turn("api", asked["prompt"])["text"] == f"tool said: {told}"
+    again = claude.artac("answer", asked["request"], "2", "2", check=False)
+    assert again.returncode == 6 and "already" in again.stderr
+    assert "? asks: Which colour?" in claude.artac("logs", "api").stdout
+
+
+def test_a_question_may_be_answered_in_words_of_ones_own(claude: Backend) -> None:
+    asked = question(claude, COLOUR)
+    claude.artac("answer", asked["request"][:4], "neither: green")
+    assert 'colour?"="neither: green"' in claude.turn("api", asked["prompt"])["text"]
+
+
+def test_a_question_is_not_answered_by_halves(claude: Backend) -> None:
+    asked = question(claude, COLOUR, SIZES)
+    for content, said in (
+        ({"answers": ["red"]}, "asks 2 questions, and 1 are answered"),
+        ({"answers": ["red", " "]}, "must not be empty"),
+        ({"answers": "red"}, "answers"),
+        ({"answer": "deny", "answers": ["red", "S"]}, "for allow"),
+    ):
+        assert said in refused(claude, asked, "usage", **{"answer": "allow", **content})
+    answer(claude, asked, answer="deny", reason="ask somebody else")
+    assert claude.turn("api", asked["prompt"])["text"] == "tool said: ask somebody else"
+
+
+def test_what_is_no_question_cannot_be_answered_with_words(claude: Backend) -> None:
+    asked = ask(claude)
+    done = claude.artac("answer", asked["request"], "yes", check=False)
+    assert done.returncode == 2 and "is no question" in done.stderr
+    assert "0 questions" in refused(claude, asked, "usage", answer="allow", answers=["yes"])
+    assert len(pending(claude)) == 1
+
+
 def test_a_denial_can_end_the_turn(claude: Backend) -> None:
     asked = ask(claude)
     answer(claude, asked, answer="deny", interrupt=True)

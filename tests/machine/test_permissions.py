@@ -103,6 +103,30 @@ def test_what_is_asked_is_answered(persistent: Way) -> None:
     way.machine.ns("rm", "-rf", str(way.work / ".claude"))
 
 
+def test_what_the_model_asks_a_person_is_answered(persistent: Way) -> None:
+    way = persistent
+    way.run("--name", "api")
+    options = [{"label": "red", "description": "warm"}, {"label": "blue", "description": "cold"}]
+    one = {"question": "Which colour?", "header": "Colour", "options": options}
+    asked = {
+        "questions": [
+            {**one, "multiSelect": False},
+            {**one, "question": "Which others?", "multiSelect": True},
+        ]
+    }
+    for words, told in (
+        (["2", "1,2"], ("blue", "red, blue")),
+        (["1", "none of"], ("red", "none of")),
+    ):
+        way.artac("send", "api", f"use: AskUserQuestion {json.dumps(asked)}")
+        way.wait("api", "needs-permission")
+        (request,) = waiting(way)
+        assert "    2: blue (cold)" in way.artac("permissions").stdout.splitlines()
+        way.artac("answer", request["request"], *words)
+        said = last_result(way, "api")
+        assert f'"Which colour?"="{told[0]}", "Which others?"="{told[1]}"' in said
+
+
 def test_a_backend_that_was_away_asks_claude_what_waits(persistent: Way) -> None:
     way = persistent
     session = way.run("--name", "api")

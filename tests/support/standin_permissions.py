@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from standin_session import Standin
     from standin_shapes import Turn
 
+QUESTIONS = "AskUserQuestion"
 NOBODY = "Claude requested permissions to use {}, but you haven't granted it yet."
 
 
@@ -20,7 +22,7 @@ def use(host: Standin, turn: Turn, rest: str) -> None:
     tool, _, command = rest.partition(" ")
     host.replay_turn(turn)
     turn.tool_id, turn.due, turn.count = f"toolu_{new_uuid()}", None, 1
-    turn.input = {"command": command}
+    turn.input = json.loads(command) if tool == QUESTIONS else {"command": command}
     host.say(
         "assistant",
         [{"type": "tool_use", "id": turn.tool_id, "name": tool, "input": turn.input}],
@@ -78,7 +80,15 @@ def answered(host: Standin, event: dict[str, Any]) -> None:
             # 2.1.197 does not follow a rule for localSettings in a directory it does not trust.
             if update["type"] == "addRules" and update["destination"] == "session":
                 host.allowed.add(tool)
-        _go_on(host, turn, f"ran {told['updatedInput']['command']}", failed=False)
+        _go_on(host, turn, _came_to(told["updatedInput"]), failed=False)
+
+
+def _came_to(given: dict[str, Any]) -> str:
+    if "questions" not in given:
+        return f"ran {given['command']}"
+    answers = given.get("answers") or {}
+    told = ", ".join(f'"{question}"="{text}"' for question, text in answers.items())
+    return f"answered: {told}" if told else "The user did not answer the questions."
 
 
 def withdraw(host: Standin) -> None:
