@@ -5,6 +5,7 @@ from __future__ import annotations
 from .claude_input import ClaudeInput
 from .input import Full
 from .link import Link
+from .vt.grid import MOST
 from .wire import DATA, SCREEN, placed
 
 # What may wait to be typed (bytes): beyond it the client is not read from, and stops reading too.
@@ -134,8 +135,11 @@ class Attached:
 
 
 def size_in(message: dict[str, object]) -> tuple[int, int]:
-    """The columns and rows in a message; ValueError where no terminal has so many."""
+    """The columns and rows in a message, as far as the model of the screen goes.
+
+    ValueError where no terminal has so many.
+    """
     columns, rows = int(str(message["columns"])), int(str(message["rows"]))
     if not (1 <= columns <= 4096 and 1 <= rows <= 4096):
         raise ValueError(f"a window of {columns} x {rows}")
-    return columns, rows
+    return min(columns, MOST), min(rows, MOST)

@@ -11,6 +11,8 @@ import struct
 import termios
 from collections.abc import Callable
 
+from .vt.grid import MOST
+
 _OOM_SCORE_ABOVE_KEEPER = 100
 
 
@@ -24,8 +26,9 @@ class Launch:
         self.umask = int(str(message["umask"]))
         self.open_files = int(str(message["open_files"]))
         self.terminal = bool(message["terminal"])
-        self.columns = int(str(message.get("columns", 80)))
-        self.rows = int(str(message.get("rows", 24)))
+        # No larger than the model of the screen, or the two would differ.
+        self.columns = min(int(str(message.get("columns", 80))), MOST)
+        self.rows = min(int(str(message.get("rows", 24))), MOST)
 
 
 class Child:

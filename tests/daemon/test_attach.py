@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -101,13 +102,18 @@ def test_not_a_byte_is_missing_when_the_backend_is_killed_in_a_flood(
     terminal.press("!flood 50000000\r")
     terminal.until(lambda: len(terminal.everything) > 5_000_000, "some of it")
     persistent.kill()
+    # It comes back in the midst of it, while somebody looks on.
+    with ThreadPoolExecutor() as pool:
+        started = pool.submit(persistent.start)
+        terminal.until(started.done, "the backend is back")
+    started.result()
+    assert len(terminal.everything) - begun < 45_000_000
     terminal.waits_for(b"you said: !flood 50000000\r\n> ", begun)
     terminal.until(
         lambda: persistent.output(name)[held:] == terminal.everything[begun:],
         "all of it in the file",
     )
     assert len(terminal.everything) - begun > 50_000_000
-    persistent.start()
     assert terminal.detach() == 0
     assert b"passed over" not in terminal.everything[-2000:]
 
@@ -263,6 +269,21 @@ def test_a_window_that_changes_while_it_attaches_is_heeded(
     os.close(os.open(pipe, os.O_WRONLY))
     terminal.shows("size: 70x20")
     assert terminal.detach() == 0
+
+
+def test_a_window_beyond_all_measure_shows_what_there_is(backend: Backend, attach: Attach) -> None:
+    """No program draws on more than 1000 columns or rows."""
+    start(backend)
+    terminal = attach(backend, columns=1500, rows=30, draws=False)
+    terminal.waits_for(b"size: 1000x30")
+    terminal.press("hello\r")
+    terminal.waits_for(b"you said: hello")
+    shown = backend.call("GET", "/v1/sessions/api/screen")["screen"]
+    assert (shown["columns"], shown["rows"]) == (1000, 30)
+    assert terminal.detach() == 0
+    wide = backend.run(kind="terminal", size=[10000, 20], name="wide")
+    until(lambda: b"> " in backend.output(wide["id"]), "its prompt")
+    assert backend.call("GET", "/v1/sessions/wide/sizes")["sizes"] == [[0, 1000, 20]]
 
 
 def test_a_storm_of_sizes_ends_at_the_last_one(backend: Backend, attach: Attach) -> None:

@@ -10,6 +10,7 @@ import struct
 import sys
 import termios
 import time
+from itertools import count
 from types import FrameType
 
 from standin_telling import Telling
@@ -158,11 +159,13 @@ def _answer(line: str) -> None:
 
 
 def _flood(size: int) -> None:
-    row = "x" * 78 + "\r\n"
-    while size > 0:
-        piece = (row * 64)[:size]
+    # No two rows are the same: one that is lost is not made up for by another that comes twice.
+    for first in count(0, 64):
+        piece = "".join(f"{row:078d}\r\n" for row in range(first, first + 64))[:size]
         _write(piece)
         size -= len(piece)
+        if not size:
+            return
 
 
 def _report_size() -> None:
