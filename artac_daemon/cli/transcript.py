@@ -24,6 +24,7 @@ class Transcript:
     def __init__(self, paint: bool) -> None:
         self._paint = paint
         self._introduced = ""
+        self._replayed: list[str] = []  # since Claude said something
 
     def lines(self, raw: bytes) -> list[str]:
         """The lines for one line of Claude's output, without line ends."""
@@ -34,6 +35,8 @@ class Transcript:
         if not isinstance(event, dict):
             return []
         kind = event.get("type")
+        if kind in ("assistant", "result"):
+            self._replayed.clear()
         if kind == "assistant":
             found = self._assistant(event)
         elif kind == "user":
@@ -66,10 +69,17 @@ class Transcript:
             elif block.get("type") == "text":
                 text = str(block.get("text", ""))
                 if event.get("isReplay"):
-                    lines += self._marked(">", _split(text), "bold")
+                    lines += self._marked(">", _split(self._not_said_before(text)), "bold")
                 else:  # not said by anyone: Claude's own note to the model
                     lines += self._marked("-", [_short(harmless(text.strip()))], "dim")
         return lines
+
+    def _not_said_before(self, text: str) -> str:
+        # What waited becomes one turn: Claude replays each message, and then as one all of them.
+        before = "".join(f"{said}\n" for said in self._replayed)
+        new = text[len(before) :] if text.startswith(before) else text
+        self._replayed.append(new)
+        return new
 
     def _tool_result(self, block: dict[str, Any]) -> list[str]:
         text = _text(block.get("content"))

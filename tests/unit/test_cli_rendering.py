@@ -142,6 +142,17 @@ def test_a_conversation_reads_as_one() -> None:
     ]  # fmt: skip
 
 
+def test_messages_that_became_one_turn_are_told_once_each() -> None:
+    def replay(text: str) -> dict[str, object]:
+        return {"type": "user", "message": {"role": "user", "content": text}, "isReplay": True}
+
+    said = message("assistant", {"type": "text", "text": "fine"})
+    # As 2.1.330 replays messages that it had in its queue.
+    assert lines(replay("a"), replay("b\nc"), replay("a\nb\nc\nd"), said, replay("a\nb")) == [
+        "> a", "> b", "> c", "> d", "fine", "> a", "> b",
+    ]  # fmt: skip
+
+
 def test_what_went_wrong_is_shown() -> None:
     failed = {"type": "result", "subtype": "success", "is_error": True, "result": "API 400\n"}
     denied = {
